@@ -1,0 +1,92 @@
+/**
+ * The one thing that travels through the house.
+ *
+ * A record is what Mimecast sent; an event is that record with an id, a time and a place in the outbox. Formats and outputs
+ * see events only, and of an event only this file: they know neither feeds nor the store.
+ */
+
+/** 0 to 10 as CEF counts it: 0–3 low, 4–6 medium, 7–8 high, 9–10 very high. */
+export type Severity = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10;
+
+/**
+ * A record in words that every log type shares, so that a format maps it once for all feeds.
+ * A field is absent when the record has it not, or has it blank. Texts are as Mimecast sent them: hostile, of any length.
+ */
+export interface EventFields {
+  /** What the record is a log of, a constant of the feed: `ttp-ap`. Part of CEF's event class id. */
+  readonly eventClass: string;
+  /** The same for people: `Attachment Protect`. */
+  readonly title: string;
+  readonly severity: Severity;
+  /** The verdict, an open set: `safe`, `malicious`, `unsafe`, `timeout`, `error` … */
+  readonly result?: string | undefined;
+  readonly action?: string | undefined;
+  readonly sender?: string | undefined;
+  readonly recipient?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly messageId?: string | undefined;
+  readonly fileName?: string | undefined;
+  readonly fileType?: string | undefined;
+  /** SHA-256 in hex where it is one; Mimecast's text otherwise. */
+  readonly fileHash?: string | undefined;
+  /** `inbound`, `outbound`, `internal`, `external`; an open set. */
+  readonly route?: string | undefined;
+  /** The policy that applied. */
+  readonly policy?: string | undefined;
+  readonly details?: string | undefined;
+}
+
+/** A record as Mimecast sent it, parsed. */
+export type RawRecord = Readonly<Record<string, unknown>>;
+
+/** Where an event comes from: the part of a feed that the formats need. */
+export interface EventSource {
+  /** The feed's configured name. */
+  readonly name: string;
+  /** The feed's type: `attachment`. */
+  readonly type: string;
+  describe(record: RawRecord): EventFields;
+}
+
+export interface EventInit {
+  readonly seq: number;
+  readonly id: string;
+  readonly source: EventSource;
+  readonly time: number;
+  readonly raw: string;
+  readonly record?: RawRecord | undefined;
+}
+
+/** One event of the outbox. Parsed and described only when somebody looks: an output that ships the raw text never pays for it. */
+export class ForwarderEvent {
+  /** Its place in the outbox, from 1. Local to this store; nothing outside should rely on it. */
+  readonly seq: number;
+  /** 32 hex digits, the same in every output, run and store: four bytes of the time, twelve of SHA-256 over the identity. */
+  readonly id: string;
+  readonly source: EventSource;
+  /** Mimecast's `date`, ms since 1970; whole seconds. */
+  readonly time: number;
+  /** The record's JSON text as Mimecast sent it, on one line. */
+  readonly raw: string;
+  #record: RawRecord | undefined;
+  #fields: EventFields | undefined;
+
+  constructor(init: EventInit) {
+    this.seq = init.seq;
+    this.id = init.id;
+    this.source = init.source;
+    this.time = init.time;
+    this.raw = init.raw;
+    this.#record = init.record;
+  }
+
+  get record(): RawRecord {
+    this.#record ??= JSON.parse(this.raw) as RawRecord;
+    return this.#record;
+  }
+
+  get fields(): EventFields {
+    this.#fields ??= this.source.describe(this.record);
+    return this.#fields;
+  }
+}

@@ -1,0 +1,25 @@
+import type { ForwarderEvent } from '../event.ts';
+
+/** The text of an event, and whether something had to be cut to fit. */
+export interface Rendered {
+  /** One line: no CR, no LF, no NUL, no lone surrogate, whatever the record holds. */
+  readonly text: string;
+  /** True when fields were shortened. The text says so itself; the whole record stays in the store. */
+  readonly shortened: boolean;
+}
+
+/**
+ * HOW an event is written. Pure: the same event and limit give the same text, on any machine, in any time zone.
+ */
+export interface Format {
+  readonly name: string;
+  /** Media type of one rendered event, for HTTP outputs. */
+  readonly mediaType: string;
+  /**
+   * Writes an event in at most `maxBytes` bytes of UTF-8 (default: no limit; at least 400 is promised to be enough).
+   *
+   * What does not fit is shortened field by field on a character boundary, the longest free text first, and marked as
+   * shortened in the format's own way. Never throws on a record's content: everything in it may be hostile.
+   */
+  render(event: ForwarderEvent, maxBytes?: number): Rendered;
+}

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { Secret } from './secret.ts';
+
+/** The building blocks of every option schema: what the config's scalars look like, each with its unit. */
+
+const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const UNIT_BYTES = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const;
+
+/** Milliseconds of `500ms`, `30s`, `15m`, `24h`, `30d`; undefined when it is none. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
+  return match ? Math.round(Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]) : undefined;
+}
+
+/** Bytes of `8000`, `64KiB`, `1MiB`, `10GiB`; undefined when it is none. */
+export function parseSize(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB|TiB)?$/.exec(text.trim());
+  return match ? Math.round(Number(match[1]) * UNIT_BYTES[(match[2] ?? 'B') as keyof typeof UNIT_BYTES]) : undefined;
+}
+
+/** A duration: text in, ms out. `min` in ms. */
+export function duration(description: string, min = 0) {
+  return z
+    .string('expected a duration such as 500ms, 30s, 15m, 24h or 30d')
+    .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, 'expected a duration such as 500ms, 30s, 15m, 24h or 30d')
+    .transform((text) => parseDuration(text) ?? 0)
+    .refine((ms) => ms >= min, `expected at least ${min} ms`)
+    .meta({ description });
+}
+
+/** A size: text or a plain number of bytes in, bytes out. `min` in bytes. */
+export function size(description: string, min = 0) {
+  return z
+    .union([z.number().int().nonnegative(), z.string().regex(/^\d+(\.\d+)?(B|KiB|MiB|GiB|TiB)?$/)], {
+      error: 'expected a size such as 8000, 64KiB or 10GiB',
+    })
+    .transform((value) => (typeof value === 'number' ? value : (parseSize(value) ?? 0)))
+    .refine((bytes) => bytes >= min, `expected at least ${min} bytes`)
+    .meta({ description });
+}
+
+/**
+ * A secret: text in, `Secret` out. The config gives each such key `x` a twin `xFile` (a path), and hands the member the same
+ * `Secret` either way; see `config/schema.ts`.
+ */
+export function secret(description: string) {
+  return z
+    .union([z.instanceof(Secret), z.string().min(1, 'expected a text that is not empty').transform(Secret.of)])
+    .meta({ description, secret: true });
+}
+
+/** A TCP or UDP port. */
+export function port(description: string) {
+  return z.int().min(1).max(65_535).meta({ description });
+}

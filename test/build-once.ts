@@ -1,0 +1,6 @@
+import { execFileSync } from 'node:child_process';
+
+/** The end-to-end tests run what is shipped, `dist/`: it is built once, before the first test file. */
+export function setup(): void {
+  execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
+}
