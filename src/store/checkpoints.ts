@@ -1,0 +1,77 @@
+import type { Database } from 'better-sqlite3';
+
+/** A window being read: what is needed to go on with it after a crash. Times are ms since 1970, whole seconds. */
+export interface Walk {
+  readonly from: number;
+  readonly to: number;
+  /** Mimecast's token of the next page; an optimisation only, a refused one starts the window again. */
+  readonly token: string | null;
+  /** Pages stored so far. */
+  readonly pages: number;
+}
+
+export interface Checkpoint {
+  readonly feed: string;
+  readonly type: string;
+  /** All up to here has been read. */
+  readonly doneUntil: number | null;
+  readonly walk: Walk | null;
+  readonly sweptAt: number | null;
+  readonly lastEvent: number | null;
+}
+
+interface Row {
+  feed: string;
+  type: string;
+  done_until: number | null;
+  walk: string | null;
+  swept_at: number | null;
+  last_event: number | null;
+}
+
+/** How far each feed has been read. */
+export class Checkpoints {
+  readonly #get;
+  readonly #all;
+  readonly #save;
+  readonly #sweep;
+
+  constructor(db: Database) {
+    this.#get = db.prepare<[string], Row>('SELECT * FROM checkpoint WHERE feed = ?');
+    this.#all = db.prepare<[], Row>('SELECT * FROM checkpoint ORDER BY feed');
+    this.#save = db.prepare<[string, string, number | null, string | null, number | null]>(
+      `INSERT INTO checkpoint (feed, type, done_until, walk, last_event) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (feed) DO UPDATE SET type = excluded.type, done_until = excluded.done_until, walk = excluded.walk,
+         last_event = max(coalesce(last_event, 0), coalesce(excluded.last_event, last_event, 0))`,
+    );
+    this.#sweep = db.prepare<[number, string]>('UPDATE checkpoint SET swept_at = ? WHERE feed = ?');
+  }
+
+  get(feed: string): Checkpoint | undefined {
+    const row = this.#get.get(feed);
+    return row && checkpointOf(row);
+  }
+
+  all(): Checkpoint[] {
+    return this.#all.all().map(checkpointOf);
+  }
+
+  save(feed: string, type: string, doneUntil: number | null, walk: Walk | null, lastEvent: number | null): void {
+    this.#save.run(feed, type, doneUntil, walk && JSON.stringify(walk), lastEvent);
+  }
+
+  swept(feed: string, at: number): void {
+    this.#sweep.run(at, feed);
+  }
+}
+
+function checkpointOf(row: Row): Checkpoint {
+  return {
+    feed: row.feed,
+    type: row.type,
+    doneUntil: row.done_until,
+    walk: row.walk === null ? null : (JSON.parse(row.walk) as Walk),
+    sweptAt: row.swept_at,
+    lastEvent: row.last_event === 0 ? null : row.last_event,
+  };
+}

@@ -1,0 +1,82 @@
+import { codeOf, ForwarderError } from '../errors.ts';
+
+/**
+ * Why the store cannot be used. Exit code 3 for all but `STORE_FULL` and `STORE_BUSY`, which pass.
+ *
+ * `STORE_LOCKED` another daemon holds it · `STORE_DAMAGED` SQLite says the file is corrupt · `STORE_NEWER` written by a newer
+ * version · `STORE_FOREIGN` a SQLite file of another program, or no SQLite file · `STORE_UNREADABLE` cannot be opened ·
+ * `STORE_FULL` no room on the disk · `STORE_BUSY` another process is writing · `STORE_IO` the disk failed.
+ */
+export type StoreErrorCode =
+  | 'STORE_LOCKED'
+  | 'STORE_DAMAGED'
+  | 'STORE_NEWER'
+  | 'STORE_FOREIGN'
+  | 'STORE_UNREADABLE'
+  | 'STORE_FULL'
+  | 'STORE_BUSY'
+  | 'STORE_IO';
+
+export class StoreError extends ForwarderError {
+  declare readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, hint: string, cause?: unknown) {
+    super(message, { code, hint, cause, retryable: code === 'STORE_FULL' || code === 'STORE_BUSY' });
+  }
+}
+
+/** Turns what SQLite threw into a `StoreError`; anything else comes back as it is. */
+export function storeErrorFrom(error: unknown, path: string): unknown {
+  if (error instanceof ForwarderError) return error;
+  const code = codeOf(error) ?? '';
+  if (code.startsWith('SQLITE_CORRUPT')) {
+    return new StoreError(
+      'STORE_DAMAGED',
+      `the store ${path} is damaged`,
+      'Stop the daemon, keep the file, and restore the newest backup; or move the file away and start with an empty store, ' +
+        'which reads again what Mimecast still keeps (feeds[].startFrom: 30d). `sqlite3 FILE .recover` may save undelivered events.',
+      error,
+    );
+  }
+  if (code === 'SQLITE_NOTADB') {
+    return new StoreError(
+      'STORE_FOREIGN',
+      `${path} is not a store of mimecast-forwarder`,
+      'Check store.path: the file there is no SQLite database.',
+      error,
+    );
+  }
+  if (code === 'SQLITE_FULL') {
+    return new StoreError(
+      'STORE_FULL',
+      `there is no room left for the store ${path}`,
+      'Free space on its disk. Nothing is lost: collecting goes on by itself.',
+      error,
+    );
+  }
+  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
+    return new StoreError(
+      'STORE_BUSY',
+      `another process is writing to the store ${path}`,
+      'It is tried again. If it lasts, look for a sqlite3 shell or a backup that holds a transaction open.',
+      error,
+    );
+  }
+  if (code.startsWith('SQLITE_CANTOPEN') || code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_PERM')) {
+    return new StoreError(
+      'STORE_UNREADABLE',
+      `the store ${path} cannot be opened for writing`,
+      'Check that the folder exists and that this user may write to it, to the file, and to its -wal and -shm files.',
+      error,
+    );
+  }
+  if (code.startsWith('SQLITE_IOERR')) {
+    return new StoreError(
+      'STORE_IO',
+      `the disk under the store ${path} failed`,
+      "Look at the kernel's log for I/O errors; if the disk is well, restart the daemon.",
+      error,
+    );
+  }
+  return error;
+}

@@ -1,0 +1,36 @@
+import { hash } from 'node:crypto';
+
+/**
+ * The event id: 8 hex digits of the time in seconds, then 24 (96 bits) of SHA-256 over the feed's type and the identity.
+ *
+ * The time comes first so that new keys are neighbours on disk (measured at 5 million keys: 5 times as fast as a random key of
+ * the same size, and flat); it is part of the identity anyway. SHA-256 and not a checksum: file names and addresses are chosen
+ * by senders, and a crafted collision would hide an event. Parts are length-prefixed, so that no two lists of parts read alike.
+ */
+export function eventId(type: string, time: number, parts: readonly string[]): string {
+  let text = `${type.length}:${type}`;
+  for (const part of parts) text += `${part.length}:${part}`;
+  return timePrefix(time) + hash('sha256', text, 'hex').slice(0, 24);
+}
+
+/** The first 8 hex digits of the id of every event of that second. */
+export function timePrefix(time: number): string {
+  return Math.floor(time / 1000)
+    .toString(16)
+    .padStart(8, '0');
+}
+
+/** The least key of that second, for range queries. */
+export function lowestKey(time: number): Buffer {
+  return Buffer.from(`${timePrefix(time)}${'00'.repeat(12)}`, 'hex');
+}
+
+/** ms since 1970 of an event id. */
+export function timeOfId(id: string): number {
+  return Number.parseInt(id.slice(0, 8), 16) * 1000;
+}
+
+/** 48 bits of SHA-256 over a record's text: tells whether a known record has changed, in an integer that JavaScript holds exactly. */
+export function contentOf(raw: string): number {
+  return Number.parseInt(hash('sha256', raw, 'hex').slice(0, 12), 16);
+}

@@ -1,0 +1,43 @@
+import { closeSync, openSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { codeOf } from '../errors.ts';
+
+/**
+ * The lock of the one daemon that may serve a store: a write transaction held open on a file of its own beside the store.
+ *
+ * The kernel lets go of it when the process ends, however it ends, so a kill leaves no stale lock behind; and it is not on the
+ * store itself, so commands can read and write that meanwhile. Like SQLite itself it wants a local file system.
+ */
+export class StoreLock {
+  readonly #db: Database.Database;
+
+  private constructor(db: Database.Database) {
+    this.#db = db;
+  }
+
+  /** Undefined when another process holds it. */
+  static acquire(storePath: string): StoreLock | undefined {
+    const path = `${storePath}.lock`;
+    closeSync(openSync(path, 'a', 0o600));
+    const db = new Database(path, { timeout: 0 });
+    try {
+      db.exec('BEGIN IMMEDIATE');
+      return new StoreLock(db);
+    } catch (error) {
+      db.close();
+      if (codeOf(error)?.startsWith('SQLITE_BUSY')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Is it held, by whoever? */
+  static isHeld(storePath: string): boolean {
+    const lock = StoreLock.acquire(storePath);
+    lock?.release();
+    return lock === undefined;
+  }
+
+  release(): void {
+    if (this.#db.open) this.#db.close();
+  }
+}

@@ -1,0 +1,123 @@
+import type { Database } from 'better-sqlite3';
+import { StoreError } from './errors.ts';
+
+/** `PRAGMA application_id`: tells our file from any other SQLite file. The letters MCFW. */
+export const APPLICATION_ID = 0x4d434657;
+
+/**
+ * The numbered migrations. Entry n brings a store from version n to n + 1 (`PRAGMA user_version`), inside one transaction.
+ * An entry that has been released is never edited: a store somewhere has already run it.
+ */
+const MIGRATIONS: readonly string[] = [
+  `
+  -- The outbox. AUTOINCREMENT, so that a number is never given twice: an outbox pruned empty would otherwise start again
+  -- at 1, below the cursors, and its events would never be sent.
+  CREATE TABLE event (
+    seq       INTEGER PRIMARY KEY AUTOINCREMENT,
+    feed      TEXT    NOT NULL,
+    stored_at INTEGER NOT NULL,          -- ms since 1970
+    key       BLOB    NOT NULL,          -- the event id, see seen.key
+    raw       TEXT    NOT NULL           -- the record as Mimecast sent it, on one line
+  );
+  -- Every identity that was ever stored, longer than Mimecast keeps its rows. The key starts with the time, so new keys go to
+  -- the end of the tree and a page touches a few leaves only: the cost does not grow with the table.
+  CREATE TABLE seen (
+    key     BLOB PRIMARY KEY,            -- 4 bytes time (s, big-endian), 12 bytes of sha256(type, identity)
+    seq     INTEGER NOT NULL,            -- where the event is, or was, in the outbox
+    content INTEGER NOT NULL             -- 48 bits of sha256(raw): has a known record changed?
+  ) WITHOUT ROWID;
+  CREATE TABLE checkpoint (
+    feed       TEXT PRIMARY KEY,
+    type       TEXT NOT NULL,
+    done_until INTEGER,                  -- ms since 1970: all before it has been read
+    walk       TEXT,                     -- JSON: the window being read, with its page token
+    swept_at   INTEGER,
+    last_event INTEGER                   -- date of the newest event, ms since 1970
+  ) WITHOUT ROWID;
+  CREATE TABLE cursor (
+    output TEXT PRIMARY KEY,
+    seq    INTEGER NOT NULL              -- all up to it is accepted, rejected or filtered
+  ) WITHOUT ROWID;
+  CREATE TABLE reject (
+    id     INTEGER PRIMARY KEY AUTOINCREMENT,
+    output TEXT    NOT NULL,
+    seq    INTEGER NOT NULL,
+    key    BLOB    NOT NULL,
+    feed   TEXT    NOT NULL,
+    at     INTEGER NOT NULL,
+    reason TEXT    NOT NULL,
+    raw    TEXT    NOT NULL,             -- a copy: retention cannot take it
+    retry  INTEGER NOT NULL DEFAULT 0    -- 1: to be sent again
+  );
+  CREATE TABLE variant (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    feed     TEXT    NOT NULL,
+    key      BLOB    NOT NULL,
+    content  INTEGER NOT NULL,
+    found_at INTEGER NOT NULL,
+    shipped  INTEGER,                    -- seq of the event made of it
+    raw      TEXT    NOT NULL,
+    UNIQUE (key, content)
+  );
+  CREATE TABLE malformed (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    feed     TEXT    NOT NULL,
+    found_at INTEGER NOT NULL,
+    reason   TEXT    NOT NULL,
+    digest   BLOB    NOT NULL UNIQUE,    -- sha256 of raw: a re-read adds no row
+    raw      TEXT    NOT NULL
+  );
+  -- One row a day: the newest seq of that day. Tells how old a seq is after its event row has gone.
+  CREATE TABLE tidemark (
+    day INTEGER PRIMARY KEY,             -- days since 1970
+    seq INTEGER NOT NULL
+  );
+  -- What the daemon last knew of itself, for status.
+  CREATE TABLE note (
+    subject TEXT PRIMARY KEY,
+    at      INTEGER NOT NULL,
+    data    TEXT    NOT NULL             -- JSON
+  ) WITHOUT ROWID;
+  -- For people with sqlite3.
+  CREATE VIEW events AS
+    SELECT seq, lower(hex(key)) AS id, feed, datetime(stored_at / 1000, 'unixepoch') AS stored,
+           raw ->> '$.date' AS date, raw ->> '$.result' AS result, raw ->> '$.recipientAddress' AS recipient,
+           raw ->> '$.fileName' AS file, raw
+    FROM event;
+  `,
+];
+
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/**
+ * Brings the store to this program's version. A new file gets its page size first, for it cannot change later.
+ * Throws `STORE_NEWER` or `STORE_FOREIGN` and leaves such a file untouched.
+ */
+export function migrate(db: Database, path: string): void {
+  const version = db.pragma('user_version', { simple: true }) as number;
+  const application = db.pragma('application_id', { simple: true }) as number;
+  const isEmpty = db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0;
+  if (!isEmpty && application !== APPLICATION_ID) {
+    throw new StoreError(
+      'STORE_FOREIGN',
+      `${path} is a database of another program`,
+      'Check store.path. Nothing was changed in the file.',
+    );
+  }
+  if (version > SCHEMA_VERSION) {
+    throw new StoreError(
+      'STORE_NEWER',
+      `the store ${path} was written by a newer version (its schema is ${version}, this program knows ${SCHEMA_VERSION})`,
+      'Run the version that wrote it, or a newer one. To go back, restore the backup made before the upgrade.',
+    );
+  }
+  if (version === SCHEMA_VERSION) return;
+  db.transaction(() => {
+    // Another process may have migrated it while this one waited for the lock.
+    for (let at = db.pragma('user_version', { simple: true }) as number; at < SCHEMA_VERSION; at += 1) {
+      db.exec(MIGRATIONS[at] ?? '');
+    }
+    db.pragma(`application_id = ${APPLICATION_ID}`);
+    db.pragma(`user_version = ${SCHEMA_VERSION}`);
+  }).immediate();
+}

@@ -1,0 +1,187 @@
+import type { Database } from 'better-sqlite3';
+import type { RawRecord } from '../event.ts';
+import { timeOfId } from './key.ts';
+
+/** A row of the outbox. `record` is there when the row was never out of memory. */
+export interface StoredEvent {
+  readonly seq: number;
+  readonly id: string;
+  readonly feed: string;
+  readonly time: number;
+  readonly storedAt: number;
+  readonly raw: string;
+  readonly record?: RawRecord | undefined;
+}
+
+export interface ReadLimits {
+  readonly maxEvents: number;
+  /** Bound of the records' text, in UTF-16 units; one event is always given. */
+  readonly maxBytes: number;
+}
+
+type EventRow = [seq: number, feed: string, storedAt: number, key: Buffer, raw: string];
+
+/** How many rows one INSERT carries: 5 columns × 100 is well under SQLite's 32,766 parameters; larger gained nothing. */
+const CHUNK = 100;
+/** Text kept in memory for outputs that keep up: two or three full pages of usual records. */
+const TAIL_CHARS = 2 * 1024 * 1024;
+
+/** The append-only table of events, ordered by `seq`, with its newest pages kept in memory. */
+export class Outbox {
+  readonly #db: Database;
+  readonly #insertChunk;
+  readonly #insertOne;
+  readonly #read;
+  readonly #highest;
+  #tail: StoredEvent[] = [];
+  #tailChars = 0;
+  #lastSeq: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(db: Database) {
+    this.#db = db;
+    const insert = (rows: number) =>
+      `INSERT INTO event (seq, feed, stored_at, key, raw) VALUES ${Array(rows).fill('(?,?,?,?,?)').join(',')}`;
+    this.#insertChunk = db.prepare(insert(CHUNK));
+    this.#insertOne = db.prepare(insert(1));
+    this.#read = db
+      .prepare<[number, number], EventRow>(
+        'SELECT seq, feed, stored_at, key, raw FROM event WHERE seq > ? ORDER BY seq LIMIT ?',
+      )
+      .raw();
+    // The number last given, also when its row has been pruned: never max(seq).
+    this.#highest = db.prepare<[], number>("SELECT seq FROM sqlite_sequence WHERE name = 'event'").pluck();
+    this.#lastSeq = this.#highest.get() ?? 0;
+  }
+
+  /** The newest seq that this process knows to be committed. */
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
+  /** Inside a transaction only: the newest seq of the table. */
+  highest(): number {
+    return this.#highest.get() ?? 0;
+  }
+
+  /** Inside a transaction only. The events bring their numbers, gapless from `highest() + 1`. */
+  insert(events: readonly StoredEvent[]): void {
+    const values: unknown[] = [];
+    let at = 0;
+    for (; at + CHUNK <= events.length; at += CHUNK) {
+      values.length = 0;
+      for (let i = at; i < at + CHUNK; i += 1) pushRow(values, events[i] as StoredEvent);
+      this.#insertChunk.run(values);
+    }
+    for (; at < events.length; at += 1) {
+      values.length = 0;
+      pushRow(values, events[at] as StoredEvent);
+      this.#insertOne.run(values);
+    }
+  }
+
+  /** To be called once a transaction that inserted is committed: from now on the events can be read. */
+  committed(events: readonly StoredEvent[]): void {
+    const last = events.at(-1);
+    if (last === undefined) return;
+    // Another process may have added rows in between: what is kept must be gapless.
+    if (this.#tail.at(-1)?.seq !== (events[0]?.seq ?? 0) - 1) this.#dropTail();
+    for (const event of events) {
+      this.#tail.push(event);
+      this.#tailChars += event.raw.length;
+    }
+    let drop = 0;
+    while (this.#tailChars > TAIL_CHARS && drop < this.#tail.length) {
+      this.#tailChars -= this.#tail[drop]?.raw.length ?? 0;
+      drop += 1;
+    }
+    if (drop > 0) this.#tail.splice(0, drop);
+    this.#announce(last.seq);
+  }
+
+  /** Looks whether another process has added events. Cheap: one integer of SQLite's. */
+  refresh(): void {
+    this.#announce(this.#highest.get() ?? 0);
+  }
+
+  /** Events after `seq`, in order; from memory when they are there. */
+  read(seq: number, limits: ReadLimits): StoredEvent[] {
+    if (seq >= this.#lastSeq) return [];
+    const first = this.#tail[0]?.seq;
+    const fresh = first !== undefined && seq + 1 >= first && seq < (this.#tail.at(-1)?.seq ?? 0);
+    const events: StoredEvent[] = [];
+    let chars = 0;
+    const rows = fresh
+      ? this.#tail.slice(seq + 1 - first, seq + 1 - first + limits.maxEvents)
+      : storedEvents(this.#read.iterate(seq, limits.maxEvents));
+    for (const event of rows) {
+      if (events.length > 0 && chars + event.raw.length > limits.maxBytes) break;
+      events.push(event);
+      chars += event.raw.length;
+    }
+    return events;
+  }
+
+  /** Resolves when there is an event after `seq`, or when the signal is aborted. Never rejects. */
+  arrival(seq: number, signal: AbortSignal): Promise<void> {
+    if (this.#lastSeq > seq || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        signal.removeEventListener('abort', done);
+        this.#waiting.delete(done);
+        resolve();
+      };
+      signal.addEventListener('abort', done, { once: true });
+      this.#waiting.add(done);
+    });
+  }
+
+  /** How many events come after `seq`. Exact while nothing behind a cursor is pruned, which retention sees to. */
+  countAfter(seq: number): number {
+    return Math.max(0, this.#lastSeq - seq);
+  }
+
+  /** When the first event after `seq` was stored. */
+  storedAfter(seq: number): number | null {
+    const row = this.#db
+      .prepare<[number], number>('SELECT stored_at FROM event WHERE seq > ? ORDER BY seq LIMIT 1')
+      .pluck()
+      .get(seq);
+    return row ?? null;
+  }
+
+  /** Seq and age of the oldest event that is still kept. */
+  oldest(): { seq: number; storedAt: number } | undefined {
+    return this.#db
+      .prepare<[], { seq: number; storedAt: number }>(
+        'SELECT seq, stored_at AS storedAt FROM event ORDER BY seq LIMIT 1',
+      )
+      .get();
+  }
+
+  rawOf(seq: number): string | undefined {
+    return this.#db.prepare<[number], string>('SELECT raw FROM event WHERE seq = ?').pluck().get(seq);
+  }
+
+  #announce(seq: number): void {
+    if (seq <= this.#lastSeq) return;
+    this.#lastSeq = seq;
+    for (const wake of [...this.#waiting]) wake();
+  }
+
+  #dropTail(): void {
+    this.#tail = [];
+    this.#tailChars = 0;
+  }
+}
+
+function pushRow(values: unknown[], event: StoredEvent): void {
+  values.push(event.seq, event.feed, event.storedAt, Buffer.from(event.id, 'hex'), event.raw);
+}
+
+function* storedEvents(rows: Iterable<EventRow>): Generator<StoredEvent> {
+  for (const [seq, feed, storedAt, key, raw] of rows) {
+    const id = key.toString('hex');
+    yield { seq, id, feed, time: timeOfId(id), storedAt, raw };
+  }
+}

@@ -1,0 +1,109 @@
+import type { Database } from 'better-sqlite3';
+import { timeOfId } from './key.ts';
+import type { StoredEvent } from './outbox.ts';
+
+/** An event that an output refused for good, kept whole until somebody decides. */
+export interface Reject {
+  readonly id: number;
+  readonly output: string;
+  readonly at: number;
+  readonly reason: string;
+  readonly retrying: boolean;
+  readonly event: StoredEvent;
+}
+
+interface Row {
+  id: number;
+  output: string;
+  seq: number;
+  key: Buffer;
+  feed: string;
+  at: number;
+  reason: string;
+  raw: string;
+  retry: number;
+}
+
+/** A limit for lists that people read; a command pages through more. */
+const LIST_LIMIT = 1000;
+
+export class Rejects {
+  readonly #db: Database;
+  readonly #add;
+  readonly #due;
+  readonly #count;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#add = db.prepare<[string, number, Buffer, string, number, string, string]>(
+      'INSERT INTO reject (output, seq, key, feed, at, reason, raw) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    );
+    this.#due = db.prepare<[string], Row>('SELECT * FROM reject WHERE output = ? AND retry = 1 ORDER BY id LIMIT 1');
+    this.#count = db.prepare<[string], number>('SELECT count(*) FROM reject WHERE output = ?').pluck();
+  }
+
+  add(output: string, event: StoredEvent, reason: string, at: number): void {
+    this.#add.run(output, event.seq, Buffer.from(event.id, 'hex'), event.feed, at, reason, event.raw);
+  }
+
+  /** The oldest reject of the output that is to be sent again. */
+  due(output: string): Reject | undefined {
+    const row = this.#due.get(output);
+    return row && rejectOf(row);
+  }
+
+  /** It was accepted after all, or is given up. Returns how many there were. */
+  remove(ids: readonly number[]): number {
+    const statement = this.#db.prepare<[number]>('DELETE FROM reject WHERE id = ?');
+    return ids.reduce((sum, id) => sum + statement.run(id).changes, 0);
+  }
+
+  refusedAgain(id: number, reason: string, at: number): void {
+    this.#db.prepare('UPDATE reject SET retry = 0, reason = ?, at = ? WHERE id = ?').run(reason, at, id);
+  }
+
+  /** Asks for rejects to be sent again. The daemon does it, or the next `run`. */
+  retry(ids: readonly number[]): number {
+    const statement = this.#db.prepare<[number]>('UPDATE reject SET retry = 1 WHERE id = ?');
+    return ids.reduce((sum, id) => sum + statement.run(id).changes, 0);
+  }
+
+  count(output: string): number {
+    return this.#count.get(output) ?? 0;
+  }
+
+  newest(output: string): { at: number; reason: string } | undefined {
+    return this.#db
+      .prepare<[string], { at: number; reason: string }>(
+        'SELECT at, reason FROM reject WHERE output = ? ORDER BY id DESC LIMIT 1',
+      )
+      .get(output);
+  }
+
+  get(id: number): Reject | undefined {
+    const row = this.#db.prepare<[number], Row>('SELECT * FROM reject WHERE id = ?').get(id);
+    return row && rejectOf(row);
+  }
+
+  /** Oldest first, after `id`, of one output or of all. */
+  list(filter: { readonly output?: string | undefined; readonly after?: number; readonly limit?: number } = {}): Reject[] {
+    return this.#db
+      .prepare<[number, string | null, string | null, number], Row>(
+        'SELECT * FROM reject WHERE id > ? AND (? IS NULL OR output = ?) ORDER BY id LIMIT ?',
+      )
+      .all(filter.after ?? 0, filter.output ?? null, filter.output ?? null, filter.limit ?? LIST_LIMIT)
+      .map(rejectOf);
+  }
+}
+
+function rejectOf(row: Row): Reject {
+  const id = row.key.toString('hex');
+  return {
+    id: row.id,
+    output: row.output,
+    at: row.at,
+    reason: row.reason,
+    retrying: row.retry === 1,
+    event: { seq: row.seq, id, feed: row.feed, time: timeOfId(id), storedAt: row.at, raw: row.raw },
+  };
+}

@@ -1,0 +1,77 @@
+import type { Database } from 'better-sqlite3';
+import { lowestKey } from './key.ts';
+
+const DAY = 86_400_000;
+/**
+ * How long an identity is kept at least: longer than the 30 days that Mimecast keeps its rows, so that no backfill can bring
+ * an event a second time.
+ */
+export const IDENTITY_DAYS = 45;
+/** Rows of one delete: a transaction of 1 to 3 ms, so that polling and sending never wait long. */
+const CHUNK = 500;
+
+/** What was let go of in one step; `more` tells whether another step is worth it. */
+export interface Pruned {
+  readonly events: number;
+  readonly identities: number;
+  readonly more: boolean;
+}
+
+/** Lets go of what is old. Works in steps of one small transaction, oldest first. */
+export class Retention {
+  readonly #db: Database;
+  readonly #mark;
+  readonly #markedSeq;
+  readonly #dropEvents;
+  readonly #dropSeen;
+  readonly #oldest;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#mark = db.prepare<[number, number]>(
+      'INSERT INTO tidemark (day, seq) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET seq = max(seq, excluded.seq)',
+    );
+    this.#markedSeq = db
+      .prepare<[number], number>('SELECT seq FROM tidemark WHERE day <= ? ORDER BY day DESC LIMIT 1')
+      .pluck();
+    this.#oldest = db
+      .prepare<[number, number], [number, number]>('SELECT seq, stored_at FROM event WHERE seq <= ? ORDER BY seq LIMIT ?')
+      .raw();
+    this.#dropEvents = db.prepare<[number]>('DELETE FROM event WHERE seq <= ?');
+    this.#dropSeen = db.prepare<[Buffer, number, number]>(
+      'DELETE FROM seen WHERE key IN (SELECT key FROM seen WHERE key < ? AND seq <= ? ORDER BY key LIMIT ?)',
+    );
+  }
+
+  /**
+   * One step. `deliveredUpTo`: the least cursor; never overtaken, however old an event is. `storedBefore`: ms since 1970.
+   * A clock that was set back leaves younger rows in front; they are waited for, so that the outbox stays gapless.
+   */
+  step(options: { readonly now: number; readonly deliveredUpTo: number; readonly storedBefore: number; readonly highest: number }): Pruned {
+    return this.#db
+      .transaction(() => {
+        const today = Math.floor(options.now / DAY);
+        this.#mark.run(today, options.highest);
+        const events = this.#pruneEvents(options.deliveredUpTo, options.storedBefore);
+        // Both must be long ago: the event's own time and the time it was stored. An old record that a wide backfill brought in
+        // today keeps its identity for as long as any other.
+        const seq = this.#markedSeq.get(today - IDENTITY_DAYS) ?? 0;
+        const identities =
+          seq === 0 ? 0 : this.#dropSeen.run(lowestKey(options.now - IDENTITY_DAYS * DAY), seq, CHUNK).changes;
+        this.#db.prepare('DELETE FROM tidemark WHERE day < ?').run(today - 2 * IDENTITY_DAYS);
+        return { events, identities, more: events === CHUNK || identities === CHUNK };
+      })
+      .immediate();
+  }
+
+  #pruneEvents(deliveredUpTo: number, storedBefore: number): number {
+    // SQLite has no Infinity for an integer comparison.
+    const limit = Math.min(deliveredUpTo, Number.MAX_SAFE_INTEGER);
+    let last = 0;
+    for (const [seq, storedAt] of this.#oldest.all(limit, CHUNK)) {
+      if (storedAt >= storedBefore) break;
+      last = seq;
+    }
+    return last === 0 ? 0 : this.#dropEvents.run(last).changes;
+  }
+}

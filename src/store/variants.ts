@@ -1,0 +1,76 @@
+import type { Database } from 'better-sqlite3';
+
+/** A record whose identity was known but whose content differed. */
+export interface Variant {
+  readonly id: number;
+  readonly feed: string;
+  /** The event id it shares. */
+  readonly eventId: string;
+  readonly foundAt: number;
+  /** Seq of the event that was made of it, when it was shipped. */
+  readonly shipped: number | null;
+  readonly raw: string;
+}
+
+interface Row {
+  id: number;
+  feed: string;
+  key: Buffer;
+  found_at: number;
+  shipped: number | null;
+  raw: string;
+}
+
+const COLUMNS = 'id, feed, key, found_at, shipped, raw';
+
+export class Variants {
+  readonly #db: Database;
+  readonly #add;
+  readonly #count;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#add = db.prepare<[string, Buffer, number, number, string]>(
+      'INSERT INTO variant (feed, key, content, found_at, raw) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    );
+    this.#count = db.prepare<[string], number>('SELECT count(*) FROM variant WHERE feed = ?').pluck();
+  }
+
+  /** The new row's number; undefined when this very content is kept already. */
+  add(feed: string, eventId: string, content: number, raw: string, at: number): number | undefined {
+    const { changes, lastInsertRowid } = this.#add.run(feed, Buffer.from(eventId, 'hex'), content, at, raw);
+    return changes === 0 ? undefined : Number(lastInsertRowid);
+  }
+
+  markShipped(id: number, seq: number): void {
+    this.#db.prepare('UPDATE variant SET shipped = ? WHERE id = ?').run(seq, id);
+  }
+
+  get(id: number): Variant | undefined {
+    const row = this.#db.prepare<[number], Row>(`SELECT ${COLUMNS} FROM variant WHERE id = ?`).get(id);
+    return row && variantOf(row);
+  }
+
+  count(feed: string): number {
+    return this.#count.get(feed) ?? 0;
+  }
+
+  /** Newest first. */
+  list(limit = 1000): Variant[] {
+    return this.#db
+      .prepare<[number], Row>(`SELECT ${COLUMNS} FROM variant ORDER BY id DESC LIMIT ?`)
+      .all(limit)
+      .map(variantOf);
+  }
+}
+
+function variantOf(row: Row): Variant {
+  return {
+    id: row.id,
+    feed: row.feed,
+    eventId: row.key.toString('hex'),
+    foundAt: row.found_at,
+    shipped: row.shipped,
+    raw: row.raw,
+  };
+}
