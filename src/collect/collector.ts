@@ -1,0 +1,236 @@
+import type { Logger } from 'pino';
+import { ForwarderError, isAbort, messageOf } from '../errors.ts';
+import { MimecastError } from '../mimecast/errors.ts';
+import { Backoff, sleep } from '../retry.ts';
+import { StoreError } from '../store/errors.ts';
+import type { Episode } from '../telemetry/episodes.ts';
+import type { Poller } from './poller.ts';
+import type { PauseReason, Pressure } from './pressure.ts';
+import { SpanReader } from './span.ts';
+import type { WalkContext } from './walk.ts';
+
+export interface CollectorOptions {
+  /** How far back a sweep reads, ms. */
+  readonly sweepSpan: number;
+  readonly settle: number;
+  readonly maxWindow: number;
+}
+
+export interface CollectorSignals {
+  /** Begin nothing new; finish the page in hand. */
+  readonly stopping: AbortSignal;
+  /** Let go of the page in hand too. */
+  readonly abort: AbortSignal;
+}
+
+/** How waiting grows after a failure that passes by itself, and after one that somebody has to mend. */
+const PASSING = { initialDelay: 1000, maxDelay: 300_000 };
+const LASTING = { initialDelay: 30_000, maxDelay: 300_000 };
+/** How long to wait before looking for room again. */
+const PAUSE = 5000;
+/** A sweep that fails this often in a row is left to the next one. */
+const SWEEP_PATIENCE = 10;
+
+/** What the last polls did, for status. Times are ms since 1970. */
+export interface CollectorState {
+  readonly lastPollAt: number | null;
+  readonly lastSuccessAt: number | null;
+  readonly lastPollNew: number;
+  readonly lastPollDurationMs: number;
+}
+
+/**
+ * Keeps one feed read: the only loop round its poller. It never gives up and never exits for a failure of Mimecast's; what it
+ * waits for, it tells (`episode`), so that waiting is never silent.
+ */
+export class Collector {
+  readonly poller: Poller;
+  readonly episode: Episode;
+  readonly #context: WalkContext;
+  readonly #options: CollectorOptions;
+  readonly #pressure: Pressure;
+  readonly #logger: Logger;
+  readonly #signals: CollectorSignals;
+  #polling: Promise<void> | undefined;
+  #sweeping: Promise<void> | undefined;
+  #state: CollectorState = { lastPollAt: null, lastSuccessAt: null, lastPollNew: 0, lastPollDurationMs: 0 };
+
+  constructor(parts: {
+    readonly poller: Poller;
+    readonly context: WalkContext;
+    readonly options: CollectorOptions;
+    readonly pressure: Pressure;
+    readonly episode: Episode;
+    readonly logger: Logger;
+    readonly signals: CollectorSignals;
+  }) {
+    this.poller = parts.poller;
+    this.episode = parts.episode;
+    this.#context = parts.context;
+    this.#options = parts.options;
+    this.#pressure = parts.pressure;
+    this.#logger = parts.logger.child({ feed: parts.context.feed.name });
+    this.#signals = parts.signals;
+  }
+
+  get state(): CollectorState {
+    return this.#state;
+  }
+
+  /** A scheduled poll. Skipped, and counted as such, while the one before is at work. Resolves at once. */
+  poll(onFatal: (error: unknown) => void): void {
+    if (this.#polling) {
+      this.#context.metrics.pollsSkipped.inc({ feed: this.#context.feed.name });
+      return;
+    }
+    this.#polling = this.catchUp()
+      .catch(onFatal)
+      .finally(() => {
+        this.#polling = undefined;
+      });
+  }
+
+  /** A scheduled sweep. Skipped while the one before is at work. Resolves at once. */
+  sweep(onFatal: (error: unknown) => void): void {
+    this.#sweeping ??= this.#sweepSpan()
+      .catch(onFatal)
+      .finally(() => {
+        this.#sweeping = undefined;
+      });
+  }
+
+  /** Resolves when no poll and no sweep is at work. */
+  async idle(): Promise<void> {
+    await Promise.all([this.#polling, this.#sweeping]);
+  }
+
+  /**
+   * Polls until all that can be asked for has been read, waiting out failures; or until stopped.
+   * `tries`: for `run --once`, the failures in a row after which the last one is thrown.
+   * Rejects only for a store that cannot be used any more, or with the last failure when the tries are used up.
+   */
+  async catchUp(tries = Number.POSITIVE_INFINITY): Promise<void> {
+    const { metrics, feed, now } = this.#context;
+    const passing = new Backoff(PASSING);
+    const lasting = new Backoff(LASTING);
+    const startedAt = now();
+    let added = 0;
+    let failures = 0;
+    this.#state = { ...this.#state, lastPollAt: startedAt };
+    while (!this.#signals.stopping.aborted) {
+      try {
+        this.#checkRoom();
+        const step = await this.poller.pollOnce(this.#signals.abort);
+        added += step.added.length;
+        failures = 0;
+        if (step.windowDone) {
+          this.episode.succeeded();
+          passing.reset();
+          lasting.reset();
+        }
+        if (!step.caughtUp) continue;
+        const finishedAt = now();
+        metrics.pollLastSuccess.set({ feed: feed.name }, finishedAt / 1000);
+        metrics.pollDuration.observe({ feed: feed.name }, (finishedAt - startedAt) / 1000);
+        this.#state = {
+          lastPollAt: startedAt,
+          lastSuccessAt: finishedAt,
+          lastPollNew: added,
+          lastPollDurationMs: finishedAt - startedAt,
+        };
+        return;
+      } catch (error) {
+        if (isAbort(error) || this.#signals.abort.aborted) return;
+        this.#refuseIfFatal(error);
+        failures += 1;
+        const passes = isPassing(error);
+        const delay = error instanceof CollectingPaused ? PAUSE : (passes ? passing : lasting).next(retryAfterOf(error));
+        this.#tell(error, passes, now() + delay);
+        if (failures >= tries) throw error;
+        await this.#pause(delay);
+      }
+    }
+  }
+
+  async #sweepSpan(): Promise<void> {
+    const { client, store, feed, now } = this.#context;
+    const { sweepSpan, settle, maxWindow } = this.#options;
+    const backoff = new Backoff(PASSING);
+    let found = 0;
+    let reader: SpanReader | undefined;
+    while (!this.#signals.stopping.aborted) {
+      try {
+        this.#checkRoom();
+        if (!reader) {
+          const to = (await client.serverNow(this.#signals.abort)) - settle;
+          reader = new SpanReader(this.#context, { from: to - sweepSpan, to }, maxWindow);
+        }
+        found += (await reader.readOnce(this.#signals.abort)).added.length;
+        backoff.reset();
+        if (!reader.done) continue;
+        store.checkpoints.swept(feed.name, now());
+        this.#logger.info({ found }, 'the sweep has read its whole span again');
+        return;
+      } catch (error) {
+        if (isAbort(error) || this.#signals.abort.aborted) return;
+        this.#refuseIfFatal(error);
+        if (backoff.failures >= SWEEP_PATIENCE) {
+          this.#logger.warn({ err: error }, 'the sweep is left to the next one');
+          return;
+        }
+        await this.#pause(backoff.next(retryAfterOf(error)));
+      }
+    }
+  }
+
+  /** Throws while there is no room for another page. */
+  #checkRoom(): void {
+    const reason = this.#pressure.check();
+    if (reason) throw new CollectingPaused(reason);
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, this.#signals.stopping).catch(() => undefined);
+  }
+
+  /** A store that is damaged or cannot be written cannot be waited out here. */
+  #refuseIfFatal(error: unknown): void {
+    if (!(error instanceof StoreError)) return;
+    if (error.code === 'STORE_FULL') this.#pressure.diskIsFull();
+    else if (!error.retryable) throw error;
+  }
+
+  #tell(error: unknown, retryable: boolean, nextTryAt: number): void {
+    const hint = error instanceof ForwarderError ? (error.hint ?? null) : null;
+    this.episode.failed({ reason: reasonOf(error), message: messageOf(error), hint, retryable, nextTryAt });
+  }
+}
+
+class CollectingPaused extends ForwarderError {
+  readonly reason: PauseReason;
+
+  constructor(reason: PauseReason) {
+    const storeIsFull = reason === 'store_full';
+    super(`collecting is paused: ${storeIsFull ? 'the store is full' : 'the disk is nearly full'}`, {
+      code: 'COLLECTING_PAUSED',
+      retryable: true,
+      hint: storeIsFull
+        ? 'Mend the output that holds events back, or raise store.maxSize. Nothing is lost: Mimecast keeps 30 days.'
+        : 'Free space on the disk of the store (see store.minFreeDisk). Nothing is lost: Mimecast keeps 30 days.',
+    });
+    this.reason = reason;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof MimecastError || error instanceof CollectingPaused) return error.reason;
+  return error instanceof StoreError ? 'store' : 'internal';
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof ForwarderError && error.retryable;
+}
+
+function retryAfterOf(error: unknown): number {
+  return error instanceof ForwarderError ? (error.retryAfterMs ?? 0) : 0;
+}

@@ -1,0 +1,60 @@
+import type { Store } from '../store/store.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+export type PauseReason = 'store_full' | 'disk_full';
+
+export interface PressureOptions {
+  /** Bytes that the store may use. */
+  readonly maxSize: number;
+  /** Bytes that must stay free on its disk. */
+  readonly minFreeDisk: number;
+}
+
+/**
+ * Is there room for another page? Collecting pauses when there is none; nothing is dropped, for Mimecast keeps its rows 30 days
+ * and delivery goes on meanwhile.
+ */
+export class Pressure {
+  readonly #store: Store;
+  readonly #options: PressureOptions;
+  readonly #metrics: Metrics;
+  readonly #now: () => number;
+  #paused: { readonly reason: PauseReason; readonly since: number } | null = null;
+
+  constructor(store: Store, options: PressureOptions, metrics: Metrics, now: () => number) {
+    this.#store = store;
+    this.#options = options;
+    this.#metrics = metrics;
+    this.#now = now;
+    for (const reason of ['store_full', 'disk_full']) metrics.collectingPaused.set({ reason }, 0);
+  }
+
+  /** Why collecting is paused, and since when; null while it is not. As of the last `check`. */
+  get paused(): { readonly reason: PauseReason; readonly since: number } | null {
+    return this.#paused;
+  }
+
+  /** Looks again. Cheap enough for every page: three pragmas and one statfs, about 20 us. */
+  check(): PauseReason | undefined {
+    return this.#set(this.#reason());
+  }
+
+  /** SQLite itself met a full disk. */
+  diskIsFull(): void {
+    this.#set('disk_full');
+  }
+
+  #reason(): PauseReason | undefined {
+    if (this.#store.freeDisk() < this.#options.minFreeDisk) return 'disk_full';
+    if (this.#store.usedBytes() > this.#options.maxSize) return 'store_full';
+    return undefined;
+  }
+
+  #set(reason: PauseReason | undefined): PauseReason | undefined {
+    if (reason === this.#paused?.reason) return reason;
+    if (this.#paused) this.#metrics.collectingPaused.set({ reason: this.#paused.reason }, 0);
+    this.#paused = reason ? { reason, since: this.#now() } : null;
+    if (reason) this.#metrics.collectingPaused.set({ reason }, 1);
+    return reason;
+  }
+}

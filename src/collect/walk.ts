@@ -1,0 +1,175 @@
+import { ForwarderError } from '../errors.ts';
+import type { RawRecord } from '../event.ts';
+import type { Feed, TimeWindow } from '../feeds/feed.ts';
+import type { MimecastClient, Page, PageRecord } from '../mimecast/client.ts';
+import { refusesPageToken } from '../mimecast/errors.ts';
+import type { Walk as SavedWalk } from '../store/checkpoints.ts';
+import type { Candidate, PageOutcome, PageToStore, Store } from '../store/store.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { firstState, stateAfter, type WalkState } from './walk-state.ts';
+
+/** What reading a window needs. */
+export interface WalkContext {
+  readonly client: MimecastClient;
+  readonly store: Store;
+  readonly feed: Feed;
+  readonly metrics: Metrics;
+  readonly pageSize: number;
+  readonly variants: 'suppress' | 'ship';
+  /** ms since 1970, our clock. */
+  readonly now: () => number;
+}
+
+export interface WalkOptions {
+  /** A walk that was cut short by a crash or a failure, to go on with. */
+  readonly resume?: SavedWalk | undefined;
+  /** Sweeps and backfills let live polling go first. */
+  readonly background?: boolean;
+  /**
+   * What to make durable with a page. Absent: the walk moves no checkpoint (sweep, backfill). `next` is null after the last page.
+   */
+  readonly progress?: (next: SavedWalk | null) => PageToStore['progress'];
+}
+
+/** More pages than this in one window (10 million records at the usual page size) is a walk without end, or too wide a window. */
+const MAX_PAGES = 20_000;
+
+/** One window, read page by page, oldest record first. `step()` reads and stores one page; nothing here waits or repeats. */
+export class WindowWalk {
+  readonly #context: WalkContext;
+  readonly #options: WalkOptions;
+  /** The tokens that this walk has used. */
+  readonly #tokens = new Set<string>();
+  #state: WalkState;
+
+  constructor(context: WalkContext, window: TimeWindow, options: WalkOptions = {}) {
+    this.#context = context;
+    this.#options = options;
+    const { resume } = options;
+    this.#state = firstState(resume ? { from: resume.from, to: resume.to } : window);
+    if (resume?.token) {
+      this.#state = { ...this.#state, token: resume.token, pages: resume.pages };
+      this.#tokens.add(resume.token);
+    }
+  }
+
+  get window(): TimeWindow {
+    return this.#state.window;
+  }
+
+  get done(): boolean {
+    return this.#state.done;
+  }
+
+  /** Pages read so far. */
+  get pages(): number {
+    return this.#state.pages;
+  }
+
+  /**
+   * Reads one page and stores it with the walk's new state, before the next page is asked for.
+   *
+   * A refused page token starts the window again from its first page with the next step: a token is an optimisation, and identity
+   * makes the second reading free. Rejects with a `MimecastError`, a `StoreError`, or the abort reason; the walk then stands where it
+   * stood, and the same page is due. Records that came with a failure are stored all the same, without moving on.
+   */
+  async step(signal: AbortSignal): Promise<PageOutcome> {
+    const page = await this.#fetch(signal);
+    if (page === 'token refused') {
+      this.#begin(this.#state.window);
+      return NOTHING;
+    }
+    const candidates = page.records.map((record) => this.#candidateOf(record));
+    if (page.failure) {
+      this.#store(candidates, this.#options.progress?.(saved(this.#state)));
+      throw page.failure;
+    }
+    const { next } = page;
+    const after = stateAfter(this.#state, {
+      count: candidates.length,
+      times: candidates.flatMap((candidate) => ('malformed' in candidate ? [] : [candidate.time])),
+      next,
+      nextIsOld: next !== undefined && this.#tokens.has(next),
+    });
+    if (!after.done && after.pages >= MAX_PAGES) throw this.#tooLong();
+    const outcome = this.#store(candidates, this.#options.progress?.(after.done ? null : saved(after)));
+    // Only now: a page that could not be stored must be read again.
+    if (after.token === undefined) this.#begin(after.window);
+    else this.#tokens.add(after.token);
+    this.#state = after;
+    return outcome;
+  }
+
+  async #fetch(signal: AbortSignal): Promise<Page | 'token refused'> {
+    const { client, feed, pageSize } = this.#context;
+    const { window, token } = this.#state;
+    try {
+      return await client.fetchPage({
+        feed: feed.name,
+        path: feed.path,
+        recordsKey: feed.recordsKey,
+        filter: feed.filter(window),
+        pageSize,
+        pageToken: token,
+        background: this.#options.background ?? false,
+        signal,
+      });
+    } catch (error) {
+      if (token !== undefined && refusesPageToken(error)) return 'token refused';
+      throw error;
+    }
+  }
+
+  #begin(window: TimeWindow): void {
+    this.#tokens.clear();
+    this.#state = firstState(window);
+  }
+
+  #tooLong(): ForwarderError {
+    this.#begin(this.#state.window);
+    return new ForwarderError(`one window gave more than ${MAX_PAGES} pages`, {
+      code: 'WALK_TOO_LONG',
+      hint: 'Set a smaller feeds[].maxWindow, so that one window has fewer pages. Nothing is lost: the window is read again.',
+    });
+  }
+
+  #candidateOf({ raw, value }: PageRecord): Candidate {
+    const identity = this.#context.feed.identify(value);
+    if ('malformed' in identity) return { raw, malformed: identity.malformed };
+    return { raw, record: value as RawRecord, time: identity.time, parts: identity.parts };
+  }
+
+  #store(candidates: readonly Candidate[], progress: PageToStore['progress']): PageOutcome {
+    const { store, feed, variants, metrics } = this.#context;
+    const now = this.#context.now();
+    const outcome = store.storePage({ feed: feed.name, type: feed.type, candidates, variants, now, progress });
+    const records = (kind: string, count: number): void => {
+      if (count > 0) metrics.records.inc({ feed: feed.name, outcome: kind }, count);
+    };
+    records('new', outcome.added.length);
+    records('duplicate', outcome.duplicates);
+    records('variant', outcome.variants);
+    records('malformed', outcome.malformed);
+    this.#observeTimes(outcome, now);
+    return outcome;
+  }
+
+  #observeTimes(outcome: PageOutcome, now: number): void {
+    const { metrics, feed } = this.#context;
+    const [first] = outcome.added;
+    if (!first) return;
+    const lateness = metrics.feedLateness.labels(feed.name);
+    let newest = 0;
+    for (const { time } of outcome.added) {
+      lateness.observe(Math.max(0, now - time) / 1000);
+      if (time > newest) newest = time;
+    }
+    metrics.feedLastEvent.set({ feed: feed.name }, newest / 1000);
+  }
+}
+
+const NOTHING: PageOutcome = { added: [], duplicates: 0, variants: 0, malformed: 0 };
+
+function saved({ window, token, pages }: WalkState): SavedWalk {
+  return { from: window.from, to: window.to, token: token ?? null, pages };
+}
