@@ -1,0 +1,41 @@
+import type { Command as CommanderCommand } from 'commander';
+import { UsageError } from '../errors.ts';
+import type { Command, ExitCode, Shell } from './command.ts';
+import { type Options, readConfig, withConfigOption, withStore } from './session.ts';
+
+/** `outputs forget NAME`: drops the cursor of an output that is gone, so that it holds nothing back. */
+export const outputs: Command = {
+  name: 'outputs',
+
+  define(command: CommanderCommand): void {
+    withConfigOption(command)
+      .description('drop the cursor of an output that is no longer configured')
+      .argument('<action>', 'forget')
+      .argument('<name>', 'name of the output')
+      .addHelpText('after', HELP);
+  },
+
+  async run(shell: Shell, [action, name = '']: readonly string[], options: Options): Promise<ExitCode> {
+    if (action !== 'forget') throw new UsageError(`outputs ${action} is unknown`, 'There is `outputs forget NAME`.');
+    const loaded = readConfig(shell, options);
+    if (loaded.config.outputs.some((output) => output.name === name)) {
+      throw new UsageError(
+        `output ${name} is still in ${loaded.file}`,
+        'Take it out of the config and restart the daemon first: a forgotten output would begin anew.',
+      );
+    }
+    return withStore(loaded, (store) => {
+      const found = store.cursors.forget(name);
+      shell.stdout.write(found ? `Output ${name} is forgotten.\n` : `The store knows no output ${name}.\n`);
+      return found ? 0 : 1;
+    });
+  },
+};
+
+const HELP = `
+Events are kept until every output that the store knows has them. An output that was taken out of the config still counts until
+it is forgotten, so that taking it out by mistake loses nothing.
+
+Example:
+  mimecast-forwarder outputs forget old-siem
+`;

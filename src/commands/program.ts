@@ -1,0 +1,54 @@
+import { CommanderError, Command as Program } from 'commander';
+import { ConfigError } from '../config/mistakes.ts';
+import { ForwarderError, isAbort, messageOf, UsageError } from '../errors.ts';
+import { StoreError } from '../store/errors.ts';
+import type { Shell } from './command.ts';
+import { commands } from './index.ts';
+
+/** What the process ends with: 0 done · 1 it ran and the answer is bad · 2 usage or config · 3 the store · 143 stopped in the middle. */
+export async function runProgram(shell: Shell, args: readonly string[]): Promise<number> {
+  const program = new Program('mimecast-forwarder')
+    .description(
+      'Brings Mimecast attachment-protection logs into a SIEM: every event reaches every output, and none is doubled.\n' +
+        'Not affiliated with Mimecast.',
+    )
+    .version(shell.version)
+    .addHelpText('after', '\nTo see it work, without credentials or a config:\n  mimecast-forwarder demo\n')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void shell.stdout.write(text),
+      writeErr: (text) => void shell.stderr.write(text),
+    });
+  let code: number | undefined;
+  for (const command of commands) {
+    const verb = program.command(command.name).exitOverride();
+    command.define(verb);
+    verb.action(async () => {
+      code = await command.run(shell, verb.args, verb.opts());
+    });
+  }
+  try {
+    if (args.length === 0) {
+      program.outputHelp();
+      return 2;
+    }
+    await program.parseAsync([...args], { from: 'user' });
+    return code ?? 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return explain(shell, error);
+  }
+}
+
+/** Tells what happened and what to do, and gives the exit code. */
+function explain(shell: Shell, error: unknown): number {
+  if (isAbort(error) && shell.signal.aborted) return 143;
+  if (!(error instanceof ForwarderError)) {
+    shell.stderr.write(`mimecast-forwarder: unexpected: ${error instanceof Error ? error.stack : messageOf(error)}\n`);
+    return 1;
+  }
+  shell.stderr.write(`mimecast-forwarder: ${error instanceof ConfigError ? error.message : messageOf(error)}\n`);
+  if (error.hint) shell.stderr.write(`  ${error.hint}\n`);
+  if (error instanceof StoreError) return 3;
+  return error instanceof UsageError || error instanceof ConfigError ? 2 : 1;
+}

@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+/**
+ * argv → command; OS signals → AbortSignal; error → exit code. The only file that touches `process`.
+ */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
+import type { Shell } from './commands/command.ts';
+
+const OLDEST_NODE = [22, 19] as const;
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
+  // Before anything is imported: SQLite's binding ends an older Node with a segmentation fault and no word.
+  process.stderr.write(`mimecast-forwarder needs Node ${OLDEST_NODE.join('.')} or newer, this is ${process.versions.node}\n`);
+  process.exit(2);
+}
+
+// A page is garbage as soon as it is stored. A young generation of 4 MiB holds it; the default lets it grow to 16 and more.
+setFlagsFromString('--max-semi-space-size=4');
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+const { runProgram } = await import('./commands/program.ts');
+
+const stopping = new AbortController();
+const EXIT_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143 } as const;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    // The first asks, the second forces.
+    if (stopping.signal.aborted) process.exit(EXIT_OF_SIGNAL[signal]);
+    stopping.abort();
+  });
+}
+// A reader that has gone away (`… | head`) is an end, not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') stopping.abort();
+});
+
+const shell: Shell = {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  cwd: process.cwd(),
+  pid: process.pid,
+  hostname: hostname(),
+  version,
+  node: process.version,
+  signal: stopping.signal,
+  onReload: (listener) => void process.on('SIGHUP', listener),
+  readText: async (file) => readFileSync(file === '-' ? process.stdin.fd : file, 'utf8'),
+};
+
+const code = await runProgram(shell, process.argv.slice(2));
+// What is still in the pipe goes out first; then the end, whatever a library may have left open.
+await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+process.exit(code);
