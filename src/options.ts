@@ -18,25 +18,45 @@ export function parseSize(text: string): number | undefined {
   return match ? Math.round(Number(match[1]) * UNIT_BYTES[(match[2] ?? 'B') as keyof typeof UNIT_BYTES]) : undefined;
 }
 
+/** `15m` of 900 000 ms: the largest unit that divides it, so that nothing is rounded. */
+export function formatDuration(ms: number): string {
+  const unit = ms === 0 ? 's' : (['d', 'h', 'm', 's'] as const).find((name) => ms % UNIT_MS[name] === 0);
+  return `${ms / UNIT_MS[unit ?? 'ms']}${unit ?? 'ms'}`;
+}
+
+/** `64KiB` of 65 536 bytes; the plain number when no unit divides it. */
+export function formatSize(bytes: number): string {
+  const unit = (['TiB', 'GiB', 'MiB', 'KiB'] as const).find((name) => bytes > 0 && bytes % UNIT_BYTES[name] === 0);
+  return unit ? `${bytes / UNIT_BYTES[unit]}${unit}` : String(bytes);
+}
+
 /** A duration: text in, ms out. `min` in ms. */
 export function duration(description: string, min = 0) {
   return z
     .string('expected a duration such as 500ms, 30s, 15m, 24h or 30d')
     .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, 'expected a duration such as 500ms, 30s, 15m, 24h or 30d')
     .transform((text) => parseDuration(text) ?? 0)
-    .refine((ms) => ms >= min, `expected at least ${min} ms`)
-    .meta({ description });
+    .refine((ms) => ms >= min, `expected at least ${formatDuration(min)}`)
+    .meta({ description, unit: 'ms' });
 }
+
+const SIZE_EXPECTED = 'expected a size such as 8000, 64KiB or 10GiB';
 
 /** A size: text or a plain number of bytes in, bytes out. `min` in bytes. */
 export function size(description: string, min = 0) {
   return z
-    .union([z.number().int().nonnegative(), z.string().regex(/^\d+(\.\d+)?(B|KiB|MiB|GiB|TiB)?$/)], {
-      error: 'expected a size such as 8000, 64KiB or 10GiB',
-    })
+    .union(
+      [
+        z.number().int().nonnegative(SIZE_EXPECTED),
+        z.string().regex(/^\d+(\.\d+)?(B|KiB|MiB|GiB|TiB)?$/, SIZE_EXPECTED),
+      ],
+      {
+        error: SIZE_EXPECTED,
+      },
+    )
     .transform((value) => (typeof value === 'number' ? value : (parseSize(value) ?? 0)))
-    .refine((bytes) => bytes >= min, `expected at least ${min} bytes`)
-    .meta({ description });
+    .refine((bytes) => bytes >= min, `expected at least ${formatSize(min)}`)
+    .meta({ description, unit: 'bytes' });
 }
 
 /**
@@ -45,7 +65,10 @@ export function size(description: string, min = 0) {
  */
 export function secret(description: string) {
   return z
-    .union([z.instanceof(Secret), z.string().min(1, 'expected a text that is not empty').transform(Secret.of)])
+    .union([
+      z.custom<Secret>((value) => value instanceof Secret),
+      z.string().min(1, 'expected a text that is not empty').transform(Secret.of),
+    ])
     .meta({ description, secret: true });
 }
 

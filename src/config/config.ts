@@ -1,0 +1,95 @@
+import type { FeedType } from '../feeds/feed.ts';
+import type { MimecastOptions } from '../mimecast/options.ts';
+import type { OutputType } from '../outputs/output.ts';
+import type { Secret } from '../secret.ts';
+import {
+  type FeedStart,
+  type ListenAddress,
+  type OutputStart,
+  parseFeedStart,
+  parseListenAddress,
+  parseOutputStart,
+} from './scalars.ts';
+import type { CheckedConfig, ConfigTables } from './schema.ts';
+
+/** The config as the daemon uses it. Durations are in ms, sizes in bytes, secrets are `Secret`s; every default is filled in. */
+export interface Config {
+  readonly mimecast: MimecastOptions;
+  readonly feeds: readonly FeedConfig[];
+  readonly outputs: readonly OutputConfig[];
+  readonly store: StoreConfig;
+  readonly http: HttpConfig | false;
+  readonly log: LogConfig;
+}
+
+export interface FeedConfig {
+  readonly name: string;
+  readonly type: FeedType;
+  /** A node-cron expression, checked. */
+  readonly schedule: string;
+  readonly startFrom: FeedStart;
+  readonly overlap: number;
+  readonly settle: number;
+  readonly maxWindow: number;
+  readonly pageSize: number;
+  readonly sweep: { readonly schedule: string; readonly span: number } | false;
+  readonly dedupe: { readonly key: readonly string[]; readonly variants: 'suppress' | 'ship' };
+}
+
+export interface OutputConfig {
+  readonly name: string;
+  readonly type: OutputType;
+  /** What `type.create`, `accepted`, `lossless` and `target` take: the member's own options, checked by its own schema. */
+  readonly options: Parameters<OutputType['create']>[0];
+  /** The name of a format of the table. */
+  readonly format: string;
+  /** Record field to the values that pass; empty when all events pass. */
+  readonly filter: Readonly<Record<string, readonly string[]>>;
+  readonly startFrom: OutputStart;
+  readonly batch: { readonly maxEvents: number; readonly maxBytes: number };
+  readonly retry: { readonly initialDelay: number; readonly maxDelay: number };
+}
+
+export interface StoreConfig {
+  readonly path: string;
+  readonly retention: number;
+  readonly maxSize: number;
+  readonly minFreeDisk: number;
+}
+
+export interface HttpConfig {
+  readonly listen: ListenAddress;
+  readonly token?: Secret | undefined;
+}
+
+export interface LogConfig {
+  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  readonly format: 'auto' | 'json' | 'pretty';
+}
+
+/** Puts the members of the racks in place of their names, and typed values in place of checked texts. */
+export function assembleConfig(checked: CheckedConfig, tables: ConfigTables): Config {
+  const { mimecast, store, http, log } = checked;
+  return {
+    mimecast,
+    feeds: checked.feeds.map(({ type, startFrom, ...feed }) => ({
+      ...feed,
+      type: known(tables.feedTypes[type]),
+      startFrom: known(parseFeedStart(startFrom)),
+    })),
+    outputs: checked.outputs.map(({ name, type, format, filter, startFrom, batch, retry, ...options }) => ({
+      ...{ name, format, filter, batch, retry, options },
+      type: known(tables.outputTypes[type]),
+      startFrom: known(parseOutputStart(startFrom)),
+    })),
+    store,
+    http: http !== false && { ...http, listen: known(parseListenAddress(http.listen)) },
+    log,
+  };
+}
+
+/** The schema has refused what would be missing here. */
+function known<T>(value: T | undefined): T {
+  if (value === undefined) throw new TypeError('the config was assembled before it was checked');
+  return value;
+}

@@ -1,0 +1,56 @@
+import { stringify } from 'yaml';
+import { formatDuration, formatSize } from '../options.ts';
+import { Secret } from '../secret.ts';
+import { keyOf } from './prepare.ts';
+import type { CheckedConfig } from './schema.ts';
+import { isMap, isSecret, type MapPlace, metaOf, rebuild, type Schema, type Tree, twinOf } from './traverse.ts';
+import { maskUrl } from './words.ts';
+
+const MASK = '***';
+
+/**
+ * The config as an operator would have to write it to say everything: defaults filled in, durations and sizes in their units,
+ * secrets masked. A secret that came from a file shows the file, because that is no secret and is what one looks for.
+ */
+export function effectiveConfig(
+  schema: Schema,
+  checked: CheckedConfig,
+  secretFiles: ReadonlyMap<string, string>,
+): Tree {
+  const shownFiles = new Set<string>();
+
+  function map({ value, path }: MapPlace): Tree {
+    const { name, type, ...rest } = value;
+    // What an entry is called comes before all else.
+    const entries = Object.entries({ name, type, ...rest })
+      .filter(([, child]) => child !== undefined)
+      .map(([key, child]) => {
+        const file = secretFiles.get(keyOf([...path, key]));
+        if (file === undefined) return [key, child];
+        shownFiles.add(keyOf([...path, twinOf(key)]));
+        return [twinOf(key), file];
+      });
+    return Object.fromEntries(entries);
+  }
+
+  const tree = rebuild(schema, checked, {
+    map,
+    leaf: ({ schema: at, value, path }) => (shownFiles.has(keyOf(path)) ? value : printable(at, value)),
+  });
+  return isMap(tree) ? tree : {};
+}
+
+/** YAML for people, JSON for tools; both end with a line break. */
+export function printConfig(effective: Tree, as: 'yaml' | 'json'): string {
+  return as === 'json' ? `${JSON.stringify(effective, undefined, 2)}\n` : stringify(effective, { lineWidth: 0 });
+}
+
+function printable(schema: Schema | undefined, value: unknown): unknown {
+  if (value instanceof Secret || isSecret(schema)) return MASK;
+  if (typeof value === 'string') return maskUrl(value);
+  if (typeof value !== 'number' || schema === undefined) return value;
+  const { unit } = metaOf(schema);
+  if (unit === 'ms') return formatDuration(value);
+  // A size that is no whole number of KiB stays a number, as it would be written.
+  return unit === 'bytes' && formatSize(value) !== String(value) ? formatSize(value) : value;
+}

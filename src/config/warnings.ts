@@ -1,0 +1,41 @@
+import { platform } from 'node:os';
+import type { Config } from './config.ts';
+import type { Finding } from './document.ts';
+import type { Prepared } from './prepare.ts';
+import { isLoopback } from './scalars.ts';
+
+export interface WarningInput {
+  readonly config: Config;
+  readonly prepared: Prepared;
+  /** `st_mode` of the config file. */
+  readonly mode: number;
+}
+
+const READABLE_BY_OTHERS = 0o004;
+
+/** What works, but should not stay so. */
+export function warningsOf({ config, prepared, mode }: WarningInput): Finding[] {
+  const findings: Finding[] = [];
+  if (config.mimecast.auth.type === 'hmac') {
+    findings.push({
+      path: ['mimecast', 'auth', 'type'],
+      message: 'API 1.0 is being retired by Mimecast; move to an API 2.0 application with `type: oauth2`',
+    });
+  }
+  // Windows has access lists instead; its mode bits say that everybody may read.
+  if (platform() !== 'win32' && (mode & READABLE_BY_OTHERS) !== 0) {
+    for (const path of prepared.literalSecrets) {
+      findings.push({
+        path,
+        message: `a secret stands in a file that everybody on this machine can read; chmod 640 it, or use ${String(path.at(-1))}File or the environment`,
+      });
+    }
+  }
+  if (config.http !== false && config.http.token === undefined && !isLoopback(config.http.listen.host)) {
+    findings.push({
+      path: ['http', 'listen'],
+      message: `${config.http.listen.host} can be reached from other machines, and no token guards status and metrics; set http.token`,
+    });
+  }
+  return findings;
+}

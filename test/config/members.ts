@@ -1,0 +1,103 @@
+import { Writable } from 'node:stream';
+import { z } from 'zod';
+import type { ConfigTables } from '../../src/config/schema.ts';
+import type { FeedType } from '../../src/feeds/feed.ts';
+import { mimecastOptions } from '../../src/mimecast/options.ts';
+import { duration, port, secret, size } from '../../src/options.ts';
+import { defineOutput } from '../../src/outputs/output.ts';
+
+/** Members of our own, small but with every kind of field, so that these tests say nothing about the real racks. */
+
+const feed = (type: string): FeedType => ({
+  type,
+  summary: `The ${type} log.`,
+  defaultKey: ['hash', 'date'],
+  keys: ['hash', 'date', 'recipient'],
+  create: ({ name }) => ({
+    name,
+    type,
+    path: `/api/${type}`,
+    recordsKey: type,
+    permission: type,
+    filter: () => ({}),
+    identify: () => ({ malformed: 'never asked' }),
+    describe: () => ({ eventClass: type, title: type, severity: 0 }),
+  }),
+});
+
+const socketOptions = z
+  .strictObject({
+    host: z.string().min(1).meta({ description: 'Receiver.' }),
+    port: port('Port of the receiver.').default(514),
+    protocol: z.enum(['udp', 'tcp', 'tls']).default('udp').meta({ description: 'Transport.' }),
+    maxMessageBytes: size('Longest message.', 480).prefault(8000),
+    keepAlive: z.boolean().optional().meta({ description: 'TCP keep-alive.' }),
+    tls: z.object({ caFile: z.string().min(1).optional().meta({ description: 'Authorities.' }) }).optional(),
+  })
+  .refine(({ protocol, tls }) => protocol === 'tls' || tls === undefined, {
+    path: ['tls'],
+    error: 'is only for protocol tls, expected it gone or protocol: tls',
+  });
+
+const hookOptions = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }).meta({ description: 'Where to post.' }),
+  token: secret('Bearer token.'),
+  signingSecret: secret('Key of the signature.')
+    .refine((key) => key.read().length >= 8, 'expected at least 8 characters')
+    .meta({ description: 'Key of the signature.', secret: true })
+    .optional(),
+  headers: z
+    .record(z.string().regex(/^[\w-]+$/, 'expected the name of an HTTP header'), secret('Value of the header.'))
+    .default({})
+    .meta({ description: 'Headers.' }),
+  timeout: duration('Longest request.', 100).prefault('30s'),
+  index: z.string().optional().meta({ description: 'Index.' }),
+  acknowledgement: z
+    .union([z.boolean(), z.strictObject({ timeout: duration('Longest wait.').prefault('5m') })])
+    .default(false)
+    .meta({ description: 'Indexer acknowledgement.' }),
+});
+
+const stdout = new Writable({ write: (_chunk, _encoding, done) => done() });
+
+const common = {
+  defaultFormat: 'json',
+  accepted: () => 'written',
+  lossless: () => true,
+  create: () => ({
+    concurrency: 1,
+    send: async () => ({ rejected: [], shortened: 0 }),
+    probe: async () => 'there',
+    close: async () => void stdout.end(),
+  }),
+};
+
+export const tables: ConfigTables = {
+  feedTypes: { attachment: feed('attachment'), url: feed('url') },
+  outputTypes: {
+    socket: defineOutput({
+      ...common,
+      type: 'socket',
+      summary: 'Lines over a socket.',
+      options: socketOptions,
+      defaultFormat: 'cef',
+      target: ({ protocol, host, port }) => `${protocol}://${host}:${port}`,
+    }),
+    hook: defineOutput({
+      ...common,
+      type: 'hook',
+      summary: 'Posts to a URL.',
+      options: hookOptions,
+      target: ({ url }) => url,
+    }),
+    screen: defineOutput({
+      ...common,
+      type: 'screen',
+      summary: 'Standard output.',
+      options: z.object({}),
+      target: () => 'stdout',
+    }),
+  },
+  formatNames: ['json', 'cef', 'leef'],
+  mimecastOptions,
+};
