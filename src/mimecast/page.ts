@@ -1,0 +1,164 @@
+/**
+ * Takes the text of a page apart into records and the rest. Pure.
+ *
+ * A page is `{"meta":{…},"data":[{"attachmentLogs":[RECORD,…]}],"fail":[]}`. Each record is kept as the text that Mimecast
+ * sent and parsed as well. Parsing the whole page and writing each record again as JSON would cost twice the time and lose
+ * the original text, so a page of the usual shape is cut at its records instead; everything else takes the slow way.
+ */
+import type { MimecastError } from './errors.ts';
+
+export interface PageRecord {
+  /** The record's JSON text as Mimecast sent it, on one line. */
+  readonly raw: string;
+  /** The same, parsed. Not always an object: the feed judges. */
+  readonly value: unknown;
+}
+
+export interface ParsedPage {
+  readonly records: readonly PageRecord[];
+  /** The answer without its records: `meta`, `fail` and what else there is. */
+  readonly envelope: Readonly<Record<string, unknown>>;
+}
+
+export interface Page {
+  readonly records: readonly PageRecord[];
+  /** Token of the next page; undefined on the last one. */
+  readonly next: string | undefined;
+  /** Set when Mimecast sent records AND a failure: keep the records, do not move the checkpoint. */
+  readonly failure: MimecastError | undefined;
+}
+
+/** JSON that is not laid out as a page is, so that records may hide in it. The message says what is odd: `its … is …`. */
+export class UnknownShape extends Error {}
+
+/** Undefined when the text is not JSON or not an object. Throws `UnknownShape`. */
+export function parsePage(text: string, recordsKey: string): ParsedPage | undefined {
+  return cutPage(text, recordsKey) ?? parseWholePage(text, recordsKey);
+}
+
+/** The page token that the answer offers. Absent, null and '' all say that this was the last page. Throws `UnknownShape`. */
+export function nextPageToken(envelope: ParsedPage['envelope']): string | undefined {
+  const pagination = isObject(envelope.meta) ? envelope.meta.pagination : undefined;
+  const next = isObject(pagination) ? pagination.next : undefined;
+  if (next === undefined || next === null || next === '') return undefined;
+  if (typeof next === 'string') return next;
+  throw new UnknownShape(`its page token is of type ${kindOf(next)}, not a string`);
+}
+
+/** Stands in for the records while the rest of the page is parsed; a control character keeps it apart from real data. */
+const PLACEHOLDER = '\u0000records';
+
+/** What a `JSON.parse` that throws costs besides reading: about as much as parsing this many characters. */
+const THROW_COST_CHARS = 2000;
+/** Some fifty false ends are forgiven to a short page as well: that is a quarter of a millisecond. */
+const LEAST_BUDGET_CHARS = 50 * THROW_COST_CHARS;
+
+const BRACE = '{'.charCodeAt(0);
+
+/**
+ * The fast way: finds the record array by its key, cuts it, and parses the rest with a placeholder in the array's place.
+ * The placeholder must then be found where the records belong, alone; otherwise the key stands somewhere else, or
+ * twice, and JSON.parse would have taken the other one.
+ */
+export function cutPage(text: string, recordsKey: string): ParsedPage | undefined {
+  const key = `${JSON.stringify(recordsKey)}:[`;
+  const found = text.indexOf(key);
+  if (found < 0) return undefined;
+  const start = found + key.length;
+  const cut = cutRecords(text, start);
+  if (cut === undefined) return undefined;
+  const envelope = parseJson(text.slice(0, start) + JSON.stringify(PLACEHOLDER) + text.slice(cut.end));
+  if (!isObject(envelope) || !Array.isArray(envelope.data) || envelope.data.length !== 1) return undefined;
+  const array = isObject(envelope.data[0]) ? envelope.data[0][recordsKey] : undefined;
+  if (!Array.isArray(array) || array.length !== 1 || array[0] !== PLACEHOLDER) return undefined;
+  return { records: cut.records, envelope };
+}
+
+/**
+ * Records from `start`, just behind the array's `[`, and the place of its `]`.
+ *
+ * A record ends where `},{` or `}]` follows, but these may also stand inside a string or a nested array. `JSON.parse` decides:
+ * an object's text is never the beginning of another object's text, so exactly one of the candidates parses. Senders choose
+ * subjects and file names and could fill them with false ends; once those have cost as much as the page is long, the slow
+ * way, whose time does not depend on the content, is taken.
+ */
+function cutRecords(text: string, start: number): { records: PageRecord[]; end: number } | undefined {
+  const records: PageRecord[] = [];
+  if (text[start] === ']') return { records, end: start };
+  const severalLines = /[\r\n]/.test(text);
+  let budget = Math.max(text.length, LEAST_BUDGET_CHARS);
+  let separator = -1;
+  let close = -1;
+  for (let at = start, from = start; text.charCodeAt(at) === BRACE; ) {
+    if (separator < from) separator = indexOrEnd(text, '},{', from);
+    if (close < from) close = indexOrEnd(text, '}]', from);
+    const end = Math.min(separator, close) + 1;
+    if (end > text.length) return undefined;
+    const raw = text.slice(at, end);
+    const value = parseJson(raw);
+    if (value === undefined) {
+      budget -= raw.length + THROW_COST_CHARS;
+      if (budget < 0) return undefined;
+      from = end;
+      continue;
+    }
+    records.push({ raw: severalLines ? onOneLine(raw) : raw, value });
+    if (end - 1 === close) return { records, end };
+    at = end + 1;
+    from = at;
+  }
+  return undefined;
+}
+
+function indexOrEnd(text: string, part: string, from: number): number {
+  const index = text.indexOf(part, from);
+  return index < 0 ? text.length : index;
+}
+
+/** JSON strings hold no bare line breaks (RFC 8259 §7), so those in the text are white space between tokens. */
+function onOneLine(raw: string): string {
+  return raw.replace(/[\r\n]+/g, ' ');
+}
+
+/** The slow way: any JSON, any layout, records gathered over all elements of `data`. */
+export function parseWholePage(text: string, recordsKey: string): ParsedPage | undefined {
+  const envelope = parseJson(text);
+  if (!isObject(envelope)) return undefined;
+  const { data } = envelope;
+  if (data === undefined || data === null) return { records: [], envelope };
+  if (!Array.isArray(data)) throw new UnknownShape(`its "data" is of type ${kindOf(data)}, not an array`);
+  const values = data.flatMap((element: unknown) => recordsOf(element, recordsKey));
+  return { records: values.map((value) => ({ raw: JSON.stringify(value), value })), envelope };
+}
+
+function recordsOf(element: unknown, recordsKey: string): readonly unknown[] {
+  if (element === null) return [];
+  if (!isObject(element))
+    throw new UnknownShape(`an element of its "data" is of type ${kindOf(element)}, not an object`);
+  const records = element[recordsKey];
+  if (Array.isArray(records)) return records;
+  if (records === undefined || records === null) {
+    const other = Object.keys(element).find((key) => Array.isArray(element[key]) && element[key].some(isObject));
+    if (other === undefined) return [];
+    throw new UnknownShape(`its "data" has no "${recordsKey}" but another list of objects`);
+  }
+  throw new UnknownShape(`its "${recordsKey}" is of type ${kindOf(records)}, not an array`);
+}
+
+/** Undefined when the text is not JSON. V8's own message quotes the text, which may hold mail data, so it is not kept. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'array' : typeof value;
+}
