@@ -39,7 +39,9 @@ export interface FeedSnapshot {
   readonly type: string;
   /** Everything up to here has been read. */
   readonly checkpoint: number | null;
+  /** When Mimecast last answered it: the end of the last poll, or of the last page while a walk is under way. */
   readonly lastPollAt: number | null;
+  /** When a poll last read all that was asked for. */
   readonly lastSuccessAt: number | null;
   readonly lastPollNew: number;
   readonly lastPollDurationMs: number;

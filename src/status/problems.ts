@@ -1,0 +1,94 @@
+import { judgedAt, LIMITS } from './condition.ts';
+import { feedFailure, malformedRecords, signInRefused } from './feed-problems.ts';
+import type { Finding, Problem } from './finding.ts';
+import { outputFailure, rejectedEvents } from './output-problems.ts';
+import type { Snapshot } from './snapshot.ts';
+import { bytes, clock, dayOf, duration, moment } from './words.ts';
+
+/** All that is wrong, worst first: in the order in which it claims the headline. */
+export function findings(snapshot: Snapshot): Finding[] {
+  return [
+    ...notRunning(snapshot),
+    ...paused(snapshot),
+    ...signInRefused(snapshot),
+    ...snapshot.feeds.flatMap((feed) => feedFailure(feed, snapshot)),
+    ...snapshot.outputs.flatMap((output) => outputFailure(output, snapshot)),
+    ...snapshot.outputs.flatMap(rejectedEvents),
+    ...snapshot.feeds.flatMap(malformedRecords),
+    ...clockSkew(snapshot),
+    ...nearlyFull(snapshot),
+  ];
+}
+
+function notRunning({ running, asOf, now }: Snapshot): Finding[] {
+  if (running) return [];
+  const knownAt = dayOf(asOf) === dayOf(now) ? clock(asOf) : `${clock(asOf)} on ${dayOf(asOf)}`;
+  return alone(`The daemon is not running. What follows is what the store knew at ${knownAt}.`, {
+    severity: 'bad',
+    what: 'The daemon is not running',
+    do: { sentence: 'Start its service or container, or in the foreground:', command: 'mimecast-forwarder run' },
+  });
+}
+
+function paused(snapshot: Snapshot): Finding[] {
+  const { store } = snapshot;
+  if (!store.paused) return [];
+  const at = judgedAt(snapshot);
+  const { reason, since } = store.paused;
+  const why = reason === 'store_full' ? 'the store is full' : 'the disk is full';
+  const safe = at - since < LIMITS.mimecastKeeps ? ' Nothing is lost, Mimecast keeps 30 days.' : '';
+  return alone(`Collecting has been paused since ${moment(since, at)}: ${why}.${safe}`, {
+    severity: 'bad',
+    what: `Collecting is paused, ${why}`,
+    since,
+    ...(reason === 'store_full'
+      ? {
+          detail: `${bytes(store.bytes)} of ${bytes(store.maxSize)}`,
+          do: {
+            sentence: 'Cure the output that holds events back, or raise store.maxSize. Collecting goes on by itself.',
+            command: null,
+          },
+        }
+      : {
+          detail: `${bytes(store.freeDisk)} free, ${bytes(store.minFreeDisk)} wanted`,
+          do: { sentence: 'Free space on the disk of the store. Collecting goes on by itself.', command: null },
+        }),
+  });
+}
+
+function clockSkew({ api, host }: Snapshot): Finding[] {
+  if (api.clockSkewMs === null || Math.abs(api.clockSkewMs) <= LIMITS.clockSkew) return [];
+  const direction = api.clockSkewMs > 0 ? 'ahead of' : 'behind';
+  const what = `This machine's clock is ${skewWords(api.clockSkewMs)} ${direction} Mimecast's. Nothing is missed`;
+  return alone(`${what}.`, {
+    severity: 'warn',
+    what,
+    do: { sentence: `Check the time synchronisation of ${host}:`, command: 'chronyc tracking' },
+  });
+}
+
+/** `94 s`: in seconds up to two minutes, as time tools print it. */
+export function skewWords(ms: number): string {
+  const size = Math.abs(ms);
+  return size < 120_000 ? `${Math.round(size / 1000)} s` : duration(size);
+}
+
+function nearlyFull({ store }: Snapshot): Finding[] {
+  if (store.paused || store.maxSize <= 0 || store.bytes < LIMITS.storeFull * store.maxSize) return [];
+  const percent = Math.floor((100 * store.bytes) / store.maxSize);
+  const what = `The store is ${percent} % full: ${bytes(store.bytes)} of ${bytes(store.maxSize)}`;
+  return alone(`${what}.`, {
+    severity: 'warn',
+    what,
+    do: {
+      sentence:
+        'Raise store.maxSize, shorten store.retention, or cure the output that holds events back. ' +
+        'Collecting pauses when it is full; nothing is dropped.',
+      command: null,
+    },
+  });
+}
+
+function alone(headline: string, problem: Pick<Problem, 'severity' | 'what' | 'do'> & Partial<Problem>): Finding[] {
+  return [{ headline, problem: { detail: null, since: null, sinceDetail: null, ...problem }, about: null }];
+}

@@ -1,0 +1,200 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Secret } from '../secret.ts';
+import { assess } from '../status/assess.ts';
+import { readiness } from '../status/readiness.ts';
+import type { Snapshot } from '../status/snapshot.ts';
+import { renderTerminal } from '../status/terminal.ts';
+import { Exposer } from './exposition.ts';
+import { listenFailure, parseListen } from './listen.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface ServerOptions {
+  /** `127.0.0.1:9464`, `[::1]:9464`, `:9464`; port 0 takes any that is free. */
+  readonly listen: string;
+  /** Bearer token for everything but the two probes. */
+  readonly token?: Secret | undefined;
+  readonly metrics: Metrics;
+  readonly snapshot: () => Snapshot;
+  /** Whether the process works: that it answers at all says that the event loop turns. */
+  readonly healthy: () => { readonly ok: boolean; readonly reason?: string };
+  /** Brings the gauges up to date, before each scrape. */
+  readonly collect?: () => void;
+}
+
+export interface StatusServer {
+  /** `http://127.0.0.1:9464` */
+  readonly url: string;
+  /** Ends what is open, after a second at most. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Small GET requests of one operator and one Prometheus: whoever needs more is not one of them. */
+const LIMITS = {
+  maxHeaderSize: 8192,
+  headersTimeout: 5000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 5000,
+  /** How often the two timeouts above are looked at. */
+  connectionsCheckingInterval: 1000,
+} as const;
+const MAX_CONNECTIONS = 64;
+/** A client that neither sends nor reads for so long is cut off, wherever in the exchange it stands. */
+const IDLE_TIMEOUT = 15_000;
+const CLOSE_PATIENCE = 1000;
+
+const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' } as const;
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+type Route = { readonly open: boolean; answer(request: IncomingMessage): Answer | Promise<Answer> };
+
+/** Serves metrics, probes and status. Rejects with a `ForwarderError` when it cannot listen. */
+export async function startServer(options: ServerOptions): Promise<StatusServer> {
+  const address = parseListen(options.listen);
+  const routes = routesOf(options);
+  const server = createServer(LIMITS, (request, response) => {
+    void respond(request, response, routes, options.token);
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  server.timeout = IDLE_TIMEOUT;
+  server.on('clientError', refuseGarbage);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(listenFailure(error, options.listen)));
+    server.listen(address.port, address.host, resolve);
+  });
+  // An accept that fails (no file descriptor left) must not end the daemon: the next one may work.
+  server.removeAllListeners('error').on('error', () => undefined);
+  let closed: Promise<void> | undefined;
+  return {
+    url: urlOf(server, address.host),
+    close: () => {
+      closed ??= closeServer(server);
+      return closed;
+    },
+  };
+}
+
+function routesOf({ metrics, snapshot, healthy, collect }: ServerOptions): ReadonlyMap<string, Route> {
+  const exposer = new Exposer(metrics.registry);
+  const scrape = async (request: IncomingMessage): Promise<Answer> => {
+    collect?.();
+    return { status: 200, ...(await exposer.write(request.headers.accept ?? '')) };
+  };
+  return new Map<string, Route>([
+    ['/metrics', { open: false, answer: scrape }],
+    ['/healthz', { open: true, answer: () => healthAnswer(healthy()) }],
+    ['/readyz', { open: true, answer: () => readyAnswer(snapshot()) }],
+    ['/api/status', { open: false, answer: () => json(200, assess(snapshot())) }],
+    ['/', { open: false, answer: () => text(200, statusPage(snapshot())) }],
+  ]);
+}
+
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  routes: ReadonlyMap<string, Route>,
+  token: Secret | undefined,
+): Promise<void> {
+  let answer: Answer;
+  try {
+    answer = await answerTo(request, routes, token);
+  } catch {
+    // The store may be locked or broken. What exactly is wrong is in the log; it is nothing to tell a stranger.
+    answer = text(500, 'the status cannot be read now; the log says why\n');
+  }
+  const body = Buffer.from(answer.body, 'utf8');
+  response.writeHead(answer.status, {
+    ...HEADERS,
+    'content-type': answer.type,
+    'content-length': body.length,
+    ...answer.headers,
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+function answerTo(
+  request: IncomingMessage,
+  routes: ReadonlyMap<string, Route>,
+  token: Secret | undefined,
+): Answer | Promise<Answer> {
+  const path = (request.url ?? '').split('?', 1)[0] ?? '';
+  const route = routes.get(path);
+  // Without the token not even which paths there are is told.
+  if (!route?.open && !isAuthorized(request, token)) {
+    return { ...text(401, 'a bearer token is needed\n'), headers: { 'www-authenticate': 'Bearer' } };
+  }
+  if (route === undefined) return text(404, 'there is nothing here\n');
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    return { ...text(405, 'this can only be read\n'), headers: { allow: 'GET, HEAD' } };
+  }
+  return route.answer(request);
+}
+
+/** Compared as digests in constant time: neither content nor length of the token can be timed. */
+function isAuthorized(request: IncomingMessage, token: Secret | undefined): boolean {
+  if (token === undefined) return true;
+  const given = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
+  return timingSafeEqual(digest(given), digest(token.read()));
+}
+
+function digest(value: string): Buffer {
+  return createHash('sha256').update(value).digest();
+}
+
+function healthAnswer({ ok, reason }: { readonly ok: boolean; readonly reason?: string }): Answer {
+  return json(ok ? 200 : 503, { ok, ...(reason === undefined ? {} : { reason }) });
+}
+
+function readyAnswer(snapshot: Snapshot): Answer {
+  const state = readiness(snapshot);
+  return json(state.ready ? 200 : 503, state);
+}
+
+function statusPage(snapshot: Snapshot): string {
+  return renderTerminal(assess(snapshot), { color: false, unicode: true, width: 80 });
+}
+
+function json(status: number, value: unknown): Answer {
+  return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(value)}\n` };
+}
+
+function text(status: number, body: string): Answer {
+  return { status, type: 'text/plain; charset=utf-8', body };
+}
+
+/** What is no HTTP, or too long or slow: one line back where that is possible, and the connection is gone. */
+function refuseGarbage(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? '408 Request Timeout'
+        : '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
+}
+
+function closeServer(server: Server): Promise<void> {
+  AbortSignal.timeout(CLOSE_PATIENCE).addEventListener('abort', () => server.closeAllConnections());
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+}
+
+function urlOf(server: Server, host: string | undefined): string {
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const name = host === undefined || host === '0.0.0.0' || host === '::' ? 'localhost' : host;
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+}

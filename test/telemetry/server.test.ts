@@ -1,0 +1,256 @@
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { text as readAll } from 'node:stream/consumers';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ForwarderError, UsageError } from '../../src/errors.ts';
+import { Secret } from '../../src/secret.ts';
+import { parseListen } from '../../src/telemetry/listen.ts';
+import { Metrics } from '../../src/telemetry/metrics.ts';
+import { type ServerOptions, type StatusServer, startServer } from '../../src/telemetry/server.ts';
+import { snapshot, troubled } from '../status/snapshots.ts';
+
+const TOKEN = 'a-long-token-for-tests';
+const OPENMETRICS = { accept: 'application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.4' };
+
+const open: StatusServer[] = [];
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((server) => server.close()));
+});
+
+async function serve(changes: Partial<ServerOptions> = {}): Promise<StatusServer> {
+  const server = await startServer({
+    listen: '127.0.0.1:0',
+    metrics: new Metrics(),
+    snapshot: () => snapshot(),
+    healthy: () => ({ ok: true }),
+    ...changes,
+  });
+  open.push(server);
+  return server;
+}
+
+/** Metrics in which every family has a value, with the odd label. */
+function filledMetrics(): Metrics {
+  const metrics = new Metrics();
+  metrics.apiRequests.inc({ feed: 'attachment' }, 3);
+  metrics.apiErrors.inc({ feed: '-', reason: 'auth' });
+  metrics.apiRequestDuration.observe({ feed: 'attachment' }, 0.4);
+  metrics.outputEvents.inc({ output: 'odd "name" \\ with\nbreaks', outcome: 'delivered' }, 12);
+  metrics.outputUp.set({ output: 'splunk' }, 1);
+  metrics.deliveryLatency.observe({ output: 'splunk' }, 22);
+  metrics.collectingPaused.set({ reason: 'store_full' }, 0);
+  metrics.buildInfo.set({ version: '1.0.0', node: 'v24.0.0' }, 1);
+  return metrics;
+}
+
+describe('routes', () => {
+  it('serves the status as JSON and as a page', async () => {
+    const { url } = await serve();
+    const status = await fetch(`${url}/api/status`);
+    expect(status.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    expect(await status.json()).toMatchObject({
+      verdict: 'ok',
+      host: 'soc-fwd-01',
+      outputs: [{ name: 'splunk' }, {}, {}, {}],
+    });
+    const page = await fetch(`${url}/?span=7d`);
+    expect(page.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+    expect(await page.text()).toMatch(/^✓ All is well\./);
+  });
+
+  it('answers the probes', async () => {
+    let given = snapshot();
+    let healthy: { ok: boolean; reason?: string } = { ok: true };
+    const { url } = await serve({ snapshot: () => given, healthy: () => healthy });
+    expect([(await fetch(`${url}/healthz`)).status, (await fetch(`${url}/readyz`)).status]).toEqual([200, 200]);
+    given = troubled();
+    healthy = { ok: false, reason: 'the store cannot be written to' };
+    const health = await fetch(`${url}/healthz`);
+    expect([health.status, await health.json()]).toEqual([503, healthy]);
+    const ready = await fetch(`${url}/readyz`);
+    expect([ready.status, await ready.json()]).toEqual([
+      503,
+      { ready: false, reasons: [{ reason: 'output_refusing', output: 'splunk', since: '2026-11-23T14:02:11.000Z' }] },
+    ]);
+  });
+
+  it('is read-only, and says what there is not', async () => {
+    const { url } = await serve();
+    const post = await fetch(`${url}/metrics`, { method: 'POST', body: 'x'.repeat(100_000) });
+    expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    expect((await fetch(`${url}/nothing`)).status).toBe(404);
+    expect((await fetch(`${url}/%2e%2e/etc/passwd`)).status).toBe(404);
+    const head = await fetch(`${url}/api/status`, { method: 'HEAD' });
+    expect([head.status, await head.text()]).toEqual([200, '']);
+    expect(Number(head.headers.get('content-length'))).toBeGreaterThan(100);
+  });
+
+  it('lets nothing be stored or guessed, whatever it answers', async () => {
+    const { url } = await serve({ token: Secret.of(TOKEN) });
+    for (const path of ['/', '/metrics', '/healthz', '/readyz', '/api/status', '/nothing']) {
+      const { headers } = await fetch(url + path);
+      expect([headers.get('cache-control'), headers.get('x-content-type-options')]).toEqual(['no-store', 'nosniff']);
+    }
+  });
+
+  it('answers 500 without a reason when the status cannot be read, and goes on', async () => {
+    const { url } = await serve({
+      snapshot: () => {
+        throw new Error(`database ${TOKEN} is locked`);
+      },
+    });
+    const answer = await fetch(`${url}/readyz`);
+    expect(answer.status).toBe(500);
+    expect(await answer.text()).not.toContain(TOKEN);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  });
+});
+
+describe('the bearer token', () => {
+  it.each(['/', '/metrics', '/api/status', '/nothing'])('guards %s', async (path) => {
+    const { url } = await serve({ token: Secret.of(TOKEN) });
+    const wrong = [{}, { authorization: TOKEN }, { authorization: `Bearer ${TOKEN}x` }, { authorization: 'Bearer ' }];
+    for (const headers of wrong) {
+      const refused = await fetch(url + path, { headers: { ...headers } });
+      expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+      expect(await refused.text()).not.toContain(TOKEN);
+    }
+    const right = await fetch(url + path, { headers: { authorization: `bearer ${TOKEN}` } });
+    expect(right.status).toBe(path === '/nothing' ? 404 : 200);
+  });
+
+  it.each(['/healthz', '/readyz'])('is not asked for by %s', async (path) => {
+    const { url } = await serve({ token: Secret.of(TOKEN) });
+    expect((await fetch(url + path)).status).toBe(200);
+  });
+});
+
+describe('/metrics', () => {
+  const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
+
+  it.skipIf(!hasPromtool)('is accepted by promtool check metrics (needs promtool)', async () => {
+    const { url } = await serve({ metrics: filledMetrics() });
+    const body = await (await fetch(`${url}/metrics`)).text();
+    const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: body, encoding: 'utf8' });
+    expect(`${stdout}${stderr}`).toBe('');
+    expect(status).toBe(0);
+  });
+
+  it('brings the gauges up to date first', async () => {
+    const metrics = new Metrics();
+    const { url } = await serve({ metrics, collect: () => metrics.storeEvents.set(42) });
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain('mimecast_forwarder_store_events 42\n');
+  });
+
+  it('speaks OpenMetrics to who asks, and the other format keeps its names', async () => {
+    const { url } = await serve({ metrics: filledMetrics() });
+    const plain = async () => (await fetch(`${url}/metrics`)).text();
+    const before = await plain();
+    const scrapes = Array.from({ length: 10 }, async (_, index) =>
+      index % 2 ? plain() : (await fetch(`${url}/metrics`, { headers: OPENMETRICS })).text(),
+    );
+    for (const [index, body] of (await Promise.all(scrapes)).entries()) {
+      if (index % 2) expect(body).toBe(before);
+      else
+        expect(body).toMatch(
+          /# TYPE mimecast_forwarder_api_requests counter\n.*_api_requests_total\{feed="attachment"\} 3\n(.*\n)*# EOF\n$/,
+        );
+    }
+    expect(await plain()).toBe(before);
+    expect(before).toContain('# TYPE mimecast_forwarder_api_requests_total counter');
+    const { headers } = await fetch(`${url}/metrics`, { headers: OPENMETRICS });
+    expect(headers.get('content-type')).toBe('application/openmetrics-text; version=1.0.0; charset=utf-8');
+  });
+});
+
+describe('listening', () => {
+  it.each([
+    ['127.0.0.1:9464', { host: '127.0.0.1', port: 9464 }],
+    ['[::1]:9464', { host: '::1', port: 9464 }],
+    [':9464', { host: undefined, port: 9464 }],
+    ['localhost:0', { host: 'localhost', port: 0 }],
+  ])('understands %s', (text, address) => {
+    expect(parseListen(text)).toEqual(address);
+  });
+
+  it.each(['9464', '127.0.0.1', '::1:9464', 'host:99999', 'http://host:1', '[::1]', 'a b:1', ''])(
+    'refuses %j',
+    (text) => {
+      expect(() => parseListen(text)).toThrow(UsageError);
+    },
+  );
+
+  it('takes IPv6', async () => {
+    const { url } = await serve({ listen: '[::1]:0' });
+    expect(url).toMatch(/^http:\/\/\[::1\]:\d+$/);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  });
+
+  it('says what to do when the port is taken', async () => {
+    const { url } = await serve();
+    const failure = serve({ listen: new URL(url).host });
+    await expect(failure).rejects.toThrow(ForwarderError);
+    await expect(failure).rejects.toMatchObject({
+      code: 'HTTP_LISTEN',
+      message: `cannot serve status and metrics on ${new URL(url).host}`,
+      hint: expect.stringContaining('Another process listens there'),
+    });
+  });
+});
+
+describe('bad clients', () => {
+  async function dial(url: string): Promise<Socket> {
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => undefined);
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  it('refuses headers without end, and garbage', async () => {
+    const { url } = await serve();
+    const long = await dial(url);
+    long.write(`GET / HTTP/1.1\r\nhost: x\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`);
+    expect(await readAll(long)).toMatch(/^HTTP\/1\.1 431 /);
+    const garbage = await dial(url);
+    garbage.write('\u0016\u0003\u0001 this is TLS, or worse\r\n\r\n');
+    expect(await readAll(garbage)).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  it('cuts off who never ends the request', async () => {
+    const { url } = await serve();
+    const slow = await dial(url);
+    slow.write('GET / HTTP/1.1\r\nhost: x\r\n');
+    const began = performance.now();
+    await readAll(slow);
+    expect(performance.now() - began).toBeLessThan(9000);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  });
+
+  it('takes no more connections than it can serve', async () => {
+    const { url } = await serve();
+    const sockets = await Promise.all(Array.from({ length: 80 }, () => dial(url)));
+    await expect.poll(() => sockets.filter((socket) => socket.closed || socket.destroyed).length).toBe(16);
+    for (const socket of sockets) socket.destroy();
+    await expect.poll(async () => (await fetch(`${url}/healthz`)).status).toBe(200);
+  });
+
+  it('is closed within two seconds, whoever is still connected', async () => {
+    const server = await serve();
+    const idle = await dial(server.url);
+    idle.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+    await once(idle, 'data');
+    const halfway = await dial(server.url);
+    halfway.write('GET / HTTP/1.1\r\nhost: x\r\n');
+    const upload = httpRequest(`${server.url}/`, { method: 'POST', headers: { 'content-length': 1_000_000 } });
+    upload.on('error', () => undefined);
+    upload.write('a little');
+    const began = performance.now();
+    await Promise.all([server.close(), server.close()]);
+    expect(performance.now() - began).toBeLessThan(2000);
+    await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
+  });
+});
