@@ -28,10 +28,11 @@ export const simulate: Command = {
     const onLine = (line: string): void => void shell.stderr.write(`${new Date().toISOString()} ${line}\n`);
     const simulator = await Simulator.start({ port, host, seed, faults, onLine }).catch(explainPort);
     try {
-      const now = simulator.now();
-      simulator.seed(settings.events, { from: now - settings.span, to: now });
+      const to = simulator.now();
+      const from = to - settings.span;
+      simulator.seed(settings.events, { from, to });
       if (settings.ratePerSecond > 0) simulator.startTraffic({ ratePerSecond: settings.ratePerSecond });
-      shell.stdout.write(configFor(simulator, options.span));
+      shell.stdout.write(configFor(simulator, from));
       await aborted(shell.signal);
     } finally {
       await simulator.stop();
@@ -96,8 +97,11 @@ export function parseRate(text: string): number {
   return Number(count) / (unit === 's' ? 1 : unit === 'm' ? 60 : 3600);
 }
 
-/** A config that reads from this simulator, with all that a person needs to know as comments in it. */
-function configFor({ url, credentials }: Simulator, span: unknown): string {
+/**
+ * A config that reads from this simulator, with all that a person needs to know as comments in it. `from` (ms) is written as a
+ * time, not as a duration: whoever starts the forwarder a while later still gets every record.
+ */
+function configFor({ url, credentials }: Simulator, from: number): string {
   const { clientId, clientSecret, hmac } = credentials;
   return `# A simulated Mimecast API is listening on ${url}; stop it with Ctrl-C.
 # This is a config for it; its credentials are made up and open nothing else. Start a forwarder with it in another terminal.
@@ -112,7 +116,7 @@ mimecast:
   #         accessKey: ${hmac.accessKey}, secretKey: ${hmac.secretKey} }
 feeds:
   - type: attachment
-    startFrom: ${String(span ?? '24h')}
+    startFrom: ${new Date(from).toISOString()}
 outputs:
   - name: screen
     type: stdout
