@@ -45,6 +45,8 @@ export interface EventSource {
   readonly name: string;
   /** The feed's type: `attachment`. */
   readonly type: string;
+  /** Keys of a record, the most telling first: a message with too little room keeps these, in this order, before any other. */
+  readonly keepFirst?: readonly string[];
   describe(record: RawRecord): EventFields;
 }
 

@@ -16,6 +16,11 @@ export interface Format {
   /** Media type of one rendered event, for HTTP outputs. */
   readonly mediaType: string;
   /**
+   * True when the text opens with a word of its own that receivers look for where an RFC 3164 TAG stands (`CEF:0`, `LEEF:1.0`),
+   * so that the header must not put a tag before it. Default false.
+   */
+  readonly tagged?: boolean;
+  /**
    * Writes an event in at most `maxBytes` bytes of UTF-8 (default: no limit; at least 400 is promised to be enough).
    *
    * What does not fit is shortened field by field on a character boundary, the longest free text first, and marked as
