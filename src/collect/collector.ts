@@ -28,11 +28,14 @@ const PASSING = { initialDelay: 1000, maxDelay: 300_000 };
 const LASTING = { initialDelay: 30_000, maxDelay: 300_000 };
 /** How long to wait before looking for room again. */
 const PAUSE = 5000;
+/** In the middle of a long walk: so long without a failure, and what was failing works again. */
+const RECOVERED_AFTER = 60_000;
 /** A sweep that fails this often in a row is left to the next one. */
 const SWEEP_PATIENCE = 10;
 
 /** What the last polls did, for status. Times are ms since 1970. */
 export interface CollectorState {
+  /** When Mimecast last answered: the end of the last poll, or of the last page while a walk is under way. */
   readonly lastPollAt: number | null;
   readonly lastSuccessAt: number | null;
   readonly lastPollNew: number;
@@ -106,7 +109,7 @@ export class Collector {
 
   /**
    * Polls until all that can be asked for has been read, waiting out failures; or until stopped.
-   * `tries`: for `run --once`, the failures in a row after which the last one is thrown.
+   * `tries`: for `run --once`, the failures in a row after which the last one is thrown; one that waiting cannot cure is thrown at once.
    * Rejects only for a store that cannot be used any more, or with the last failure when the tries are used up.
    */
   async catchUp(tries = Number.POSITIVE_INFINITY): Promise<void> {
@@ -116,24 +119,24 @@ export class Collector {
     const startedAt = now();
     let added = 0;
     let failures = 0;
-    this.#state = { ...this.#state, lastPollAt: startedAt };
+    let lastFailureAt = startedAt;
     while (!this.#signals.stopping.aborted) {
       try {
         this.#checkRoom();
         const step = await this.poller.pollOnce(this.#signals.abort);
         added += step.added.length;
         failures = 0;
-        if (step.windowDone) {
-          this.episode.succeeded();
-          passing.reset();
-          lasting.reset();
-        }
+        this.#state = { ...this.#state, lastPollAt: now() };
+        passing.reset();
+        lasting.reset();
+        // One good page between failures is not yet good news; a whole window is, or a good while.
+        if (step.windowDone || now() - lastFailureAt > RECOVERED_AFTER) this.episode.succeeded();
         if (!step.caughtUp) continue;
         const finishedAt = now();
         metrics.pollLastSuccess.set({ feed: feed.name }, finishedAt / 1000);
         metrics.pollDuration.observe({ feed: feed.name }, (finishedAt - startedAt) / 1000);
         this.#state = {
-          lastPollAt: startedAt,
+          lastPollAt: finishedAt,
           lastSuccessAt: finishedAt,
           lastPollNew: added,
           lastPollDurationMs: finishedAt - startedAt,
@@ -143,10 +146,12 @@ export class Collector {
         if (isAbort(error) || this.#signals.abort.aborted) return;
         this.#refuseIfFatal(error);
         failures += 1;
+        lastFailureAt = now();
         const passes = isPassing(error);
-        const delay = error instanceof CollectingPaused ? PAUSE : (passes ? passing : lasting).next(retryAfterOf(error));
+        const delay =
+          error instanceof CollectingPaused ? PAUSE : (passes ? passing : lasting).next(retryAfterOf(error));
         this.#tell(error, passes, now() + delay);
-        if (failures >= tries) throw error;
+        if (failures >= tries || (!passes && Number.isFinite(tries))) throw error;
         await this.#pause(delay);
       }
     }

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { PageOutcome } from '../store/store.ts';
-import { WindowWalk, type WalkContext } from './walk.ts';
+import { type WalkContext, WindowWalk } from './walk.ts';
 import { isInFuture, nextWindow, type WindowOptions } from './window.ts';
 
 export interface PollerOptions extends WindowOptions {

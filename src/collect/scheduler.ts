@@ -1,4 +1,4 @@
-import { createTask, type Logger as CronLogger, type ScheduledTask } from 'node-cron';
+import { type Logger as CronLogger, createTask, type ScheduledTask } from 'node-cron';
 import type { Logger } from 'pino';
 import type { Collector } from './collector.ts';
 

@@ -1,6 +1,6 @@
 import type { TimeWindow } from '../feeds/feed.ts';
 import type { PageOutcome } from '../store/store.ts';
-import { WindowWalk, type WalkContext } from './walk.ts';
+import { type WalkContext, WindowWalk } from './walk.ts';
 import { windowsOf } from './window.ts';
 
 /** How far the reading of a past span has come. */

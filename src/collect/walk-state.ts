@@ -37,24 +37,48 @@ export function firstState(window: TimeWindow): WalkState {
  * hide more, and one more call is harmless), or when a token comes back and nothing newer can be asked for.
  */
 export function stateAfter(state: WalkState, page: PageSummary): WalkState {
-  let { newest, ascending } = state;
-  for (const time of page.times) {
-    if (newest !== undefined && time < newest) ascending = false;
-    else newest = time;
-  }
   const emptyPages = page.count === 0 ? state.emptyPages + 1 : 0;
-  const after = { ...state, token: page.next, pages: state.pages + 1, emptyPages, newest, ascending };
+  const newest = Math.max(state.newest ?? Number.NEGATIVE_INFINITY, ...page.times.slice(-1));
+  const after = {
+    ...state,
+    token: page.next,
+    pages: state.pages + 1,
+    emptyPages,
+    newest: Number.isFinite(newest) ? newest : undefined,
+    ascending: state.ascending && isAscending(page.times, state.newest),
+  };
   if (page.next === undefined || emptyPages >= EMPTY_PAGES) return { ...after, token: undefined, done: true };
   return page.nextIsOld ? outOfTheCircle(after) : after;
 }
 
+/** A page that repeats the end of the one before is in order all the same; one that runs backwards, or ends earlier, is not. */
+function isAscending(times: readonly number[], newest: number | undefined): boolean {
+  const last = times.at(-1);
+  if (last === undefined) return true;
+  return last >= (newest ?? last) && times.every((time, at) => at === 0 || time >= (times[at - 1] ?? time));
+}
+
 /**
- * Pages that go in a circle. Some APIs repeat the last token at the end, and then nothing is left. To be sure, the walk goes on from
- * the newest record, without a token: all before it has been read, since records come oldest first. It ends when that would ask the
- * same again, or when records did not come in order, so that nobody can tell.
+ * Where the walk stands after its page token was refused: at the start of its window, which needs no trust in anything. But where
+ * tokens live shorter than a walk takes, that would never end: from the second refusal on, the walk goes on from the newest record.
+ */
+export function stateAfterRefusal(state: WalkState, isFirst: boolean): WalkState {
+  return (isFirst ? undefined : fromTheNewest(state)) ?? firstState(state.window);
+}
+
+/**
+ * Pages that go in a circle. Some APIs repeat the last token at the end, and then nothing is left; to be sure, the walk goes on from
+ * the newest record. It ends when that would ask the same again, or when records did not come in order, so that nobody can tell.
  */
 function outOfTheCircle(state: WalkState): WalkState {
-  const { window, newest, ascending } = state;
-  const movesOn = newest !== undefined && ascending && newest > window.from && newest <= window.to;
-  return movesOn ? firstState({ from: newest, to: window.to }) : { ...state, token: undefined, done: true };
+  return fromTheNewest(state) ?? { ...state, token: undefined, done: true };
+}
+
+/**
+ * The rest of the window as a window of its own: all before the newest record has been read, since records come oldest first.
+ * Undefined when they did not, or when it would be the same window again.
+ */
+function fromTheNewest({ window, newest, ascending }: WalkState): WalkState | undefined {
+  if (newest === undefined || !ascending || newest <= window.from || newest > window.to) return undefined;
+  return firstState({ from: newest, to: window.to });
 }

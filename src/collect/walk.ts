@@ -6,7 +6,7 @@ import { refusesPageToken } from '../mimecast/errors.ts';
 import type { Walk as SavedWalk } from '../store/checkpoints.ts';
 import type { Candidate, PageOutcome, PageToStore, Store } from '../store/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { firstState, stateAfter, type WalkState } from './walk-state.ts';
+import { firstState, stateAfter, stateAfterRefusal, type WalkState } from './walk-state.ts';
 
 /** What reading a window needs. */
 export interface WalkContext {
@@ -40,6 +40,8 @@ export class WindowWalk {
   readonly #options: WalkOptions;
   /** The tokens that this walk has used. */
   readonly #tokens = new Set<string>();
+  /** How often a page token was refused. */
+  #refusals = 0;
   #state: WalkState;
 
   constructor(context: WalkContext, window: TimeWindow, options: WalkOptions = {}) {
@@ -69,14 +71,15 @@ export class WindowWalk {
   /**
    * Reads one page and stores it with the walk's new state, before the next page is asked for.
    *
-   * A refused page token starts the window again from its first page with the next step: a token is an optimisation, and identity
-   * makes the second reading free. Rejects with a `MimecastError`, a `StoreError`, or the abort reason; the walk then stands where it
+   * A refused page token starts the window again with the next step: a token is an optimisation, and identity makes the second
+   * reading free. Rejects with a `MimecastError`, a `StoreError`, or the abort reason; the walk then stands where it
    * stood, and the same page is due. Records that came with a failure are stored all the same, without moving on.
    */
   async step(signal: AbortSignal): Promise<PageOutcome> {
     const page = await this.#fetch(signal);
     if (page === 'token refused') {
-      this.#begin(this.#state.window);
+      this.#refusals += 1;
+      this.#goTo(stateAfterRefusal(this.#state, this.#refusals === 1));
       return NOTHING;
     }
     const candidates = page.records.map((record) => this.#candidateOf(record));
@@ -94,9 +97,7 @@ export class WindowWalk {
     if (!after.done && after.pages >= MAX_PAGES) throw this.#tooLong();
     const outcome = this.#store(candidates, this.#options.progress?.(after.done ? null : saved(after)));
     // Only now: a page that could not be stored must be read again.
-    if (after.token === undefined) this.#begin(after.window);
-    else this.#tokens.add(after.token);
-    this.#state = after;
+    this.#goTo(after);
     return outcome;
   }
 
@@ -120,13 +121,14 @@ export class WindowWalk {
     }
   }
 
-  #begin(window: TimeWindow): void {
-    this.#tokens.clear();
-    this.#state = firstState(window);
+  #goTo(state: WalkState): void {
+    if (state.token === undefined) this.#tokens.clear();
+    else this.#tokens.add(state.token);
+    this.#state = state;
   }
 
   #tooLong(): ForwarderError {
-    this.#begin(this.#state.window);
+    this.#goTo(firstState(this.#state.window));
     return new ForwarderError(`one window gave more than ${MAX_PAGES} pages`, {
       code: 'WALK_TOO_LONG',
       hint: 'Set a smaller feeds[].maxWindow, so that one window has fewer pages. Nothing is lost: the window is read again.',

@@ -42,8 +42,11 @@ export function isInFuture(checkpoint: number, now: number): boolean {
 export function windowsOf(span: TimeWindow, maxWindow: number): TimeWindow[] {
   const windows: TimeWindow[] = [];
   const step = Math.max(1000, wholeSecond(maxWindow));
-  for (let from = wholeSecond(span.from); from < span.to; from += step) {
-    windows.push({ from, to: Math.min(wholeSecond(span.to), from + step) });
+  const start = wholeSecond(span.from);
+  const end = wholeSecond(span.to);
+  // A span of one second is a window too, since both ends are read.
+  for (let from = start; from < end || (from === start && from === end); from += step) {
+    windows.push({ from, to: Math.min(end, from + step) });
   }
   return windows;
 }

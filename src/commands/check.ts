@@ -42,7 +42,11 @@ export const check: Command = {
     const loaded = readConfig(shell, options);
     const { feeds, outputs } = loaded.config;
     const findings: Finding[] = [
-      { subject: 'config', ok: true, text: `${loaded.file} is good: feeds ${namesOf(feeds)}; outputs ${namesOf(outputs)}` },
+      {
+        subject: 'config',
+        ok: true,
+        text: `${loaded.file} is good: feeds ${namesOf(feeds)}; outputs ${namesOf(outputs)}`,
+      },
     ];
     const sendTest = options.sendTest === true;
     if (options.online === true || sendTest) {
@@ -72,7 +76,8 @@ async function checkMimecast(shell: Shell, { config }: LoadedConfig): Promise<Fi
     const signIn = await find('mimecast', async () => {
       await client.authenticate(signal);
       const skew = client.clockSkewMs ?? 0;
-      const clocks = Math.abs(skew) < 2000 ? 'clocks agree' : `this clock is ${Math.round(skew / 1000)} s from Mimecast's`;
+      const clocks =
+        Math.abs(skew) < 2000 ? 'clocks agree' : `this clock is ${Math.round(skew / 1000)} s from Mimecast's`;
       return `signed in at ${config.mimecast.baseUrl}, ${clocks}`;
     });
     if (!signIn.ok) return [signIn];

@@ -28,7 +28,7 @@ export const demo: Command = {
 
   async run(shell: Shell, _args: readonly string[], options: Options): Promise<ExitCode> {
     const folder = mkdtempSync(join(tmpdir(), 'mimecast-forwarder-demo-'));
-    const simulator = await Simulator.start({ seed: 'demo' });
+    const simulator = await Simulator.start({ seed: 'view' });
     const show = new Show(shell, simulator, folder);
     try {
       await show.play(options.keep === true || shell.stdout.isTTY === true);
@@ -73,7 +73,9 @@ class Show {
    The daemon waits as long as it is told, asks once, and goes on where it was.`);
     await this.#allDelivered();
 
-    this.#tell('3. The daemon is stopped. Six mails arrive meanwhile. It starts again, reads what it knows once more, and skips it.');
+    this.#tell(
+      '3. The daemon is stopped. Six mails arrive meanwhile. It starts again, reads what it knows once more, and skips it.',
+    );
     await this.#daemon?.stop();
     this.#mailArrives(6);
     await this.#start();
@@ -85,7 +87,8 @@ class Show {
     );
     await this.#showMetrics();
     if (keep) await this.#stayUp();
-    else this.#tell('That was the demo. `mimecast-forwarder demo --keep` stays up. Next: README.md, "Run it for real".');
+    else
+      this.#tell('That was the demo. `mimecast-forwarder demo --keep` stays up. Next: README.md, "Run it for real".');
   }
 
   async end(): Promise<void> {
@@ -136,7 +139,8 @@ class Show {
     const url = this.#daemon?.url;
     if (!this.#daemon || !url) return;
     const { body } = await request(`${url}/metrics`);
-    const wanted = /^mimecast_forwarder_(feed_lag_seconds|api_rate_limited_total|api_errors_total|records_total|output_events_total)\{/;
+    const wanted =
+      /^mimecast_forwarder_(feed_lag_seconds|api_rate_limited_total|api_errors_total|records_total|output_events_total)\{/;
     const lines = (await body.text()).split('\n').filter((line) => wanted.test(line));
     this.#tell(`4. What Prometheus scrapes at ${url}/metrics, in part:`);
     this.#shell.stderr.write(`${lines.map((line) => `     ${line}`).join('\n')}\n`);

@@ -3,6 +3,7 @@ import { UsageError } from '../errors.ts';
 import { ForwarderEvent, type RawRecord } from '../event.ts';
 import type { Feed, FeedType } from '../feeds/feed.ts';
 import { feedTypes } from '../feeds/index.ts';
+import type { Envelope } from '../formats/envelopes/envelope.ts';
 import { envelopes, headerName } from '../formats/envelopes/index.ts';
 import { formats } from '../formats/index.ts';
 import { eventId } from '../store/key.ts';
@@ -19,7 +20,9 @@ export const format: Command = {
       .argument('[file]', 'records as NDJSON, or an answer of the API; - or nothing for standard input', '-')
       .addOption(new Option('--as <format>', 'the format').choices(Object.keys(formats)).default('json'))
       .addOption(new Option('--envelope <name>', 'put a syslog header before it').choices(Object.keys(envelopes)))
-      .addOption(new Option('--feed <type>', 'what the records are').choices(Object.keys(feedTypes)).default('attachment'))
+      .addOption(
+        new Option('--feed <type>', 'what the records are').choices(Object.keys(feedTypes)).default('attachment'),
+      )
       .option('--max-bytes <number>', 'shorten to this size, header included')
       .addHelpText('after', HELP);
   },
@@ -57,7 +60,8 @@ function writerFor(shell: Shell, options: Options): (event: ForwarderEvent) => s
   if (maxBytes !== undefined && !(Number.isInteger(maxBytes) && maxBytes >= 480)) {
     throw new UsageError('--max-bytes must be a whole number of at least 480');
   }
-  const envelope = options.envelope === undefined ? undefined : envelopes[String(options.envelope)];
+  const table: Readonly<Record<string, Envelope>> = envelopes;
+  const envelope = options.envelope === undefined ? undefined : table[String(options.envelope)];
   if (!envelope) return (event) => chosen.render(event, maxBytes).text;
   const context = {
     facility: 13,
@@ -66,6 +70,7 @@ function writerFor(shell: Shell, options: Options): (event: ForwarderEvent) => s
     procId: String(shell.pid),
     enterpriseId: 32473,
     timezone: 'UTC',
+    tag: chosen.tagged !== true,
   };
   return (event) => {
     const room = maxBytes === undefined ? undefined : maxBytes - envelope.header(event, context, true).length;
@@ -79,7 +84,14 @@ function eventOf(record: unknown, feed: Feed): ForwarderEvent | string {
   if ('malformed' in identity) return identity.malformed;
   const { time, parts } = identity;
   const raw = JSON.stringify(record);
-  return new ForwarderEvent({ seq: 0, id: eventId(feed.type, time, parts), source: feed, time, raw, record: record as RawRecord });
+  return new ForwarderEvent({
+    seq: 0,
+    id: eventId(feed.type, time, parts),
+    source: feed,
+    time,
+    raw,
+    record: record as RawRecord,
+  });
 }
 
 /** The records of an API answer, of a JSON array or object, or of NDJSON. */

@@ -72,7 +72,8 @@ function list(shell: Shell, store: Store, options: Options): ExitCode {
 
 function show(shell: Shell, store: Store, args: readonly string[]): ExitCode {
   const { numbers, records } = parseIds(args);
-  if (numbers.length + records.length === 0) throw new UsageError('rejects show needs a number', '`rejects list` shows them.');
+  if (numbers.length + records.length === 0)
+    throw new UsageError('rejects show needs a number', '`rejects list` shows them.');
   let missing = 0;
   for (const id of numbers) {
     const reject = store.rejects.get(id);
@@ -118,7 +119,10 @@ function chosenRejects(store: Store, args: readonly string[], options: Options):
 
 function parseIds(args: readonly string[]): { numbers: number[]; records: number[] } {
   return {
-    numbers: idArguments(args.filter((arg) => !/^m\d+$/.test(arg)), 'a reject'),
+    numbers: idArguments(
+      args.filter((arg) => !/^m\d+$/.test(arg)),
+      'a reject',
+    ),
     records: args.filter((arg) => /^m\d+$/.test(arg)).map((arg) => Number(arg.slice(1))),
   };
 }

@@ -57,10 +57,16 @@ export function printJson(shell: Shell, value: unknown): void {
 export function timeOption(options: Options, name: 'from' | 'to'): number {
   const text = options[name];
   const example = '2026-11-23T03:10Z';
-  if (typeof text !== 'string') throw new UsageError(`--${name} is missing`, `Give a time such as --${name} ${example}.`);
-  const time = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (typeof text !== 'string')
+    throw new UsageError(`--${name} is missing`, `Give a time such as --${name} ${example}.`);
+  const time = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d))?$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
   if (Number.isNaN(time)) {
-    throw new UsageError(`--${name} ${text} is not a time`, `Write it with its zone, as ${example}, or as a day: 2026-11-23.`);
+    throw new UsageError(
+      `--${name} ${text} is not a time`,
+      `Write it with its zone, as ${example}, or as a day: 2026-11-23.`,
+    );
   }
   return time;
 }
@@ -68,7 +74,8 @@ export function timeOption(options: Options, name: 'from' | 'to'): number {
 /** The whole numbers among a command's arguments. */
 export function idArguments(args: readonly string[], what: string): number[] {
   return args.map((text) => {
-    if (!/^\d+$/.test(text)) throw new UsageError(`${text} is not the number of ${what}`, 'The list shows the numbers.');
+    if (!/^\d+$/.test(text))
+      throw new UsageError(`${text} is not the number of ${what}`, 'The list shows the numbers.');
     return Number(text);
   });
 }

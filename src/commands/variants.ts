@@ -38,7 +38,9 @@ export const variants: Command = {
       if (ids.length === 0) throw new UsageError('variants ship needs a number', '`variants list` shows them.');
       const missing = ids.filter((id) => store.shipVariant(id, Date.now()) === undefined);
       for (const id of missing) shell.stderr.write(`There is no variant ${id}.\n`);
-      shell.stdout.write(`${ids.length - missing.length} shipped: each output gets them next, under their old event id.\n`);
+      shell.stdout.write(
+        `${ids.length - missing.length} shipped: each output gets them next, under their old event id.\n`,
+      );
       return missing.length > 0 ? 1 : 0;
     });
   },
