@@ -12,14 +12,18 @@ const OLDEST_NODE = [22, 19] as const;
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
   // Before anything is imported: SQLite's binding ends an older Node with a segmentation fault and no word.
-  process.stderr.write(`mimecast-forwarder needs Node ${OLDEST_NODE.join('.')} or newer, this is ${process.versions.node}\n`);
+  process.stderr.write(
+    `mimecast-forwarder needs Node ${OLDEST_NODE.join('.')} or newer, this is ${process.versions.node}\n`,
+  );
   process.exit(2);
 }
 
 // A page is garbage as soon as it is stored. A young generation of 4 MiB holds it; the default lets it grow to 16 and more.
 setFlagsFromString('--max-semi-space-size=4');
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 const { runProgram } = await import('./commands/program.ts');
 
 const stopping = new AbortController();

@@ -1,8 +1,11 @@
 import { setTimeout as timer } from 'node:timers/promises';
 
-/** Waits `ms` milliseconds, or rejects with the signal's reason as soon as it is aborted. The only place that waits. */
+/** What a timer can count to, 24.8 days. Node takes anything longer for 1 ms: a long `Retry-After` would become no wait at all. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Waits `ms` milliseconds, or rejects with an `AbortError` as soon as the signal is aborted. The only place that waits. */
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  await timer(Math.max(0, ms), undefined, signal ? { signal } : undefined);
+  await timer(Math.min(Math.max(0, ms), LONGEST_TIMER), undefined, signal ? { signal } : undefined);
 }
 
 export interface BackoffOptions {

@@ -66,9 +66,7 @@ export class Daemon {
     this.#client = new MimecastClient(config.mimecast, { metrics, userAgent: userAgentOf(host) });
     const pressure = new Pressure(store, config.store, metrics, host.now);
     const sourceOf = eventSources(config.feeds, store);
-    this.outputs = config.outputs.map((output) =>
-      buildOutput(output, { store, sourceOf, metrics, logger, host }),
-    );
+    this.outputs = config.outputs.map((output) => buildOutput(output, { store, sourceOf, metrics, logger, host }));
     const feedParts = { client: this.#client, store, metrics, logger, host, pressure, signals: this.#signals };
     this.feeds = config.feeds.map((feed) => buildFeed(feed, { ...feedParts, onFatal: (error) => this.#fail(error) }));
     this.#upkeep = new Upkeep(store, config.store, logger, host.now);
@@ -148,7 +146,9 @@ export class Daemon {
     const quiet = Promise.all([...this.#running, ...this.feeds.map(({ collector }) => collector.idle())]);
     const finished = await Promise.race([quiet.then(() => true), sleep(STOP_PATIENCE).then(() => false)]);
     if (!finished) {
-      this.#logger.warn('stopping: a page or a batch in hand took too long and is let go of; it is repeated at the next start');
+      this.#logger.warn(
+        'stopping: a page or a batch in hand took too long and is let go of; it is repeated at the next start',
+      );
       this.#abort.abort();
       await Promise.race([quiet, sleep(ABORT_PATIENCE)]);
     }
@@ -227,7 +227,13 @@ export class Daemon {
   /** Keeps the snapshot for `status`; only when something in it has changed, since an idle daemon should leave the disk alone. */
   #noteSnapshot(): void {
     const snapshot = this.snapshot();
-    const state = JSON.stringify({ ...snapshot, now: 0, asOf: 0, store: { ...snapshot.store, freeDisk: 0 }, api: null });
+    const state = JSON.stringify({
+      ...snapshot,
+      now: 0,
+      asOf: 0,
+      store: { ...snapshot.store, freeDisk: 0 },
+      api: null,
+    });
     if (state === this.#notedState) return;
     this.#notedState = state;
     this.store.writeNote(SNAPSHOT_NOTE, snapshot, snapshot.now);

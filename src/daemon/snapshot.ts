@@ -1,6 +1,6 @@
+import type { Pressure } from '../collect/pressure.ts';
 import type { Config } from '../config/config.ts';
 import type { MimecastClient } from '../mimecast/client.ts';
-import type { Pressure } from '../collect/pressure.ts';
 import { observeFeed, observeOutput, observeStore } from '../status/observe.ts';
 import type { FeedSnapshot, OutputSnapshot, Snapshot } from '../status/snapshot.ts';
 import type { Store } from '../store/store.ts';

@@ -235,7 +235,10 @@ export class Dispatcher {
   #reject(rejected: Sent['rejected']): void {
     this.#count('rejected', rejected.length);
     for (const { event, reason } of rejected) {
-      this.#logger.warn({ eventId: event.id, reason }, 'the output refused an event for good; it is kept (rejects list)');
+      this.#logger.warn(
+        { eventId: event.id, reason },
+        'the output refused an event for good; it is kept (rejects list)',
+      );
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import type { Guard } from './errors.ts';
 
 /** A window being read: what is needed to go on with it after a crash. Times are ms since 1970, whole seconds. */
 export interface Walk {
@@ -31,12 +32,14 @@ interface Row {
 
 /** How far each feed has been read. */
 export class Checkpoints {
+  readonly #guard: Guard;
   readonly #get;
   readonly #all;
   readonly #save;
   readonly #sweep;
 
-  constructor(db: Database) {
+  constructor(db: Database, guard: Guard) {
+    this.#guard = guard;
     this.#get = db.prepare<[string], Row>('SELECT * FROM checkpoint WHERE feed = ?');
     this.#all = db.prepare<[], Row>('SELECT * FROM checkpoint ORDER BY feed');
     this.#save = db.prepare<[string, string, number | null, string | null, number | null]>(
@@ -48,7 +51,7 @@ export class Checkpoints {
   }
 
   get(feed: string): Checkpoint | undefined {
-    const row = this.#get.get(feed);
+    const row = this.#guard(() => this.#get.get(feed));
     return row && checkpointOf(row);
   }
 
@@ -57,11 +60,11 @@ export class Checkpoints {
   }
 
   save(feed: string, type: string, doneUntil: number | null, walk: Walk | null, lastEvent: number | null): void {
-    this.#save.run(feed, type, doneUntil, walk && JSON.stringify(walk), lastEvent);
+    this.#guard(() => this.#save.run(feed, type, doneUntil, walk && JSON.stringify(walk), lastEvent));
   }
 
   swept(feed: string, at: number): void {
-    this.#sweep.run(at, feed);
+    this.#guard(() => this.#sweep.run(at, feed));
   }
 }
 

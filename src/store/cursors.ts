@@ -41,14 +41,19 @@ export class Cursors {
     this.#dirty.add(output);
   }
 
+  /** Inside a transaction: on the disk, and not yet in memory. `move` and `written` are to follow its commit. */
+  writeAt(output: string, seq: number): void {
+    this.#save.run(output, seq);
+  }
+
   isDurable(output: string): boolean {
     return !this.#dirty.has(output);
   }
 
-  /** Writes what has moved: of one output, or of all. Inside a transaction or alone. `settled` is to follow its commit. */
+  /** Writes what has moved: of one output, or of all. Inside a transaction or alone. `written` is to follow its commit. */
   write(output?: string): string[] {
     const moved = output === undefined ? [...this.#dirty] : this.#dirty.has(output) ? [output] : [];
-    for (const name of moved) this.#save.run(name, this.#positions.get(name) ?? 0);
+    for (const name of moved) this.writeAt(name, this.#positions.get(name) ?? 0);
     return moved;
   }
 

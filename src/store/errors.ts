@@ -25,6 +25,19 @@ export class StoreError extends ForwarderError {
   }
 }
 
+/** Does work on the database, and throws a `StoreError` in place of what SQLite threw. */
+export type Guard = <T>(work: () => T) => T;
+
+export function guardOf(path: string): Guard {
+  return (work) => {
+    try {
+      return work();
+    } catch (error) {
+      throw storeErrorFrom(error, path);
+    }
+  };
+}
+
 /** Turns what SQLite threw into a `StoreError`; anything else comes back as it is. */
 export function storeErrorFrom(error: unknown, path: string): unknown {
   if (error instanceof ForwarderError) return error;

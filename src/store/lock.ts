@@ -1,6 +1,18 @@
-import { closeSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { codeOf } from '../errors.ts';
+
+/**
+ * Makes a file that only its owner can read, when there is none.
+ *
+ * A file that is there is never opened: SQLite's locks are POSIX locks, and a process loses all of those that it has on a file when
+ * it closes any descriptor of it (https://sqlite.org/howtocorrupt.html, section 2.2).
+ */
+export function createPrivate(path: string): void {
+  if (existsSync(path)) return;
+  closeSync(openSync(path, 'a', 0o600));
+  chmodSync(path, 0o600);
+}
 
 /**
  * The lock of the one daemon that may serve a store: a write transaction held open on a file of its own beside the store.
@@ -18,7 +30,7 @@ export class StoreLock {
   /** Undefined when another process holds it. */
   static acquire(storePath: string): StoreLock | undefined {
     const path = `${storePath}.lock`;
-    closeSync(openSync(path, 'a', 0o600));
+    createPrivate(path);
     const db = new Database(path, { timeout: 0 });
     try {
       db.exec('BEGIN IMMEDIATE');

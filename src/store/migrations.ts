@@ -89,21 +89,18 @@ const MIGRATIONS: readonly string[] = [
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
-/**
- * Brings the store to this program's version. A new file gets its page size first, for it cannot change later.
- * Throws `STORE_NEWER` or `STORE_FOREIGN` and leaves such a file untouched.
- */
-export function migrate(db: Database, path: string): void {
-  const version = db.pragma('user_version', { simple: true }) as number;
-  const application = db.pragma('application_id', { simple: true }) as number;
-  const isEmpty = db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0;
-  if (!isEmpty && application !== APPLICATION_ID) {
+/** Throws `STORE_NEWER` or `STORE_FOREIGN` for a file that this program may not write to. Only reads. */
+export function refuseForeign(db: Database, path: string): void {
+  // Tables first: another process may be making the store just now, and makes them and the mark in one transaction.
+  if (db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0) return;
+  if (db.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
     throw new StoreError(
       'STORE_FOREIGN',
       `${path} is a database of another program`,
       'Check store.path. Nothing was changed in the file.',
     );
   }
+  const version = versionOf(db);
   if (version > SCHEMA_VERSION) {
     throw new StoreError(
       'STORE_NEWER',
@@ -111,13 +108,21 @@ export function migrate(db: Database, path: string): void {
       'Run the version that wrote it, or a newer one. To go back, restore the backup made before the upgrade.',
     );
   }
-  if (version === SCHEMA_VERSION) return;
+}
+
+/** Brings the store to this program's version. */
+export function migrate(db: Database): void {
+  if (versionOf(db) === SCHEMA_VERSION) return;
   db.transaction(() => {
     // Another process may have migrated it while this one waited for the lock.
-    for (let at = db.pragma('user_version', { simple: true }) as number; at < SCHEMA_VERSION; at += 1) {
+    for (let at = versionOf(db); at < SCHEMA_VERSION; at += 1) {
       db.exec(MIGRATIONS[at] ?? '');
     }
     db.pragma(`application_id = ${APPLICATION_ID}`);
     db.pragma(`user_version = ${SCHEMA_VERSION}`);
   }).immediate();
+}
+
+function versionOf(db: Database): number {
+  return db.pragma('user_version', { simple: true }) as number;
 }

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import type { RawRecord } from '../event.ts';
+import type { Guard } from './errors.ts';
 import { timeOfId } from './key.ts';
 
 /** A row of the outbox. `record` is there when the row was never out of memory. */
@@ -29,6 +30,7 @@ const TAIL_CHARS = 2 * 1024 * 1024;
 /** The append-only table of events, ordered by `seq`, with its newest pages kept in memory. */
 export class Outbox {
   readonly #db: Database;
+  readonly #guard: Guard;
   readonly #insertChunk;
   readonly #insertOne;
   readonly #read;
@@ -38,8 +40,9 @@ export class Outbox {
   #lastSeq: number;
   readonly #waiting = new Set<() => void>();
 
-  constructor(db: Database) {
+  constructor(db: Database, guard: Guard) {
     this.#db = db;
+    this.#guard = guard;
     const insert = (rows: number) =>
       `INSERT INTO event (seq, feed, stored_at, key, raw) VALUES ${Array(rows).fill('(?,?,?,?,?)').join(',')}`;
     this.#insertChunk = db.prepare(insert(CHUNK));
@@ -101,7 +104,7 @@ export class Outbox {
 
   /** Looks whether another process has added events. Cheap: one integer of SQLite's. */
   refresh(): void {
-    this.#announce(this.#highest.get() ?? 0);
+    this.#announce(this.#guard(() => this.highest()));
   }
 
   /** Events after `seq`, in order; from memory when they are there. */
@@ -109,17 +112,11 @@ export class Outbox {
     if (seq >= this.#lastSeq) return [];
     const first = this.#tail[0]?.seq;
     const fresh = first !== undefined && seq + 1 >= first && seq < (this.#tail.at(-1)?.seq ?? 0);
-    const events: StoredEvent[] = [];
-    let chars = 0;
-    const rows = fresh
-      ? this.#tail.slice(seq + 1 - first, seq + 1 - first + limits.maxEvents)
-      : storedEvents(this.#read.iterate(seq, limits.maxEvents));
-    for (const event of rows) {
-      if (events.length > 0 && chars + event.raw.length > limits.maxBytes) break;
-      events.push(event);
-      chars += event.raw.length;
+    if (fresh) {
+      const at = seq + 1 - first;
+      return takeUpTo(limits.maxBytes, this.#tail.slice(at, at + limits.maxEvents));
     }
-    return events;
+    return this.#guard(() => takeUpTo(limits.maxBytes, storedEvents(this.#read.iterate(seq, limits.maxEvents))));
   }
 
   /** Resolves when there is an event after `seq`, or when the signal is aborted. Never rejects. */
@@ -173,6 +170,18 @@ export class Outbox {
     this.#tail = [];
     this.#tailChars = 0;
   }
+}
+
+/** As many events as have room, and always the first. */
+function takeUpTo(maxBytes: number, events: Iterable<StoredEvent>): StoredEvent[] {
+  const taken: StoredEvent[] = [];
+  let chars = 0;
+  for (const event of events) {
+    if (taken.length > 0 && chars + event.raw.length > maxBytes) break;
+    taken.push(event);
+    chars += event.raw.length;
+  }
+  return taken;
 }
 
 function pushRow(values: unknown[], event: StoredEvent): void {

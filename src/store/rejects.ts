@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import type { Guard } from './errors.ts';
 import { timeOfId } from './key.ts';
 import type { StoredEvent } from './outbox.ts';
 
@@ -29,12 +30,14 @@ const LIST_LIMIT = 1000;
 
 export class Rejects {
   readonly #db: Database;
+  readonly #guard: Guard;
   readonly #add;
   readonly #due;
   readonly #count;
 
-  constructor(db: Database) {
+  constructor(db: Database, guard: Guard) {
     this.#db = db;
+    this.#guard = guard;
     this.#add = db.prepare<[string, number, Buffer, string, number, string, string]>(
       'INSERT INTO reject (output, seq, key, feed, at, reason, raw) VALUES (?, ?, ?, ?, ?, ?, ?)',
     );
@@ -48,24 +51,24 @@ export class Rejects {
 
   /** The oldest reject of the output that is to be sent again. */
   due(output: string): Reject | undefined {
-    const row = this.#due.get(output);
+    const row = this.#guard(() => this.#due.get(output));
     return row && rejectOf(row);
   }
 
   /** It was accepted after all, or is given up. Returns how many there were. */
   remove(ids: readonly number[]): number {
-    const statement = this.#db.prepare<[number]>('DELETE FROM reject WHERE id = ?');
-    return ids.reduce((sum, id) => sum + statement.run(id).changes, 0);
+    return this.#changeEach(ids, 'DELETE FROM reject WHERE id = ?');
   }
 
   refusedAgain(id: number, reason: string, at: number): void {
-    this.#db.prepare('UPDATE reject SET retry = 0, reason = ?, at = ? WHERE id = ?').run(reason, at, id);
+    this.#guard(() =>
+      this.#db.prepare('UPDATE reject SET retry = 0, reason = ?, at = ? WHERE id = ?').run(reason, at, id),
+    );
   }
 
   /** Asks for rejects to be sent again. The daemon does it, or the next `run`. */
   retry(ids: readonly number[]): number {
-    const statement = this.#db.prepare<[number]>('UPDATE reject SET retry = 1 WHERE id = ?');
-    return ids.reduce((sum, id) => sum + statement.run(id).changes, 0);
+    return this.#changeEach(ids, 'UPDATE reject SET retry = 1 WHERE id = ?');
   }
 
   count(output: string): number {
@@ -86,13 +89,23 @@ export class Rejects {
   }
 
   /** Oldest first, after `id`, of one output or of all. */
-  list(filter: { readonly output?: string | undefined; readonly after?: number; readonly limit?: number } = {}): Reject[] {
+  list(
+    filter: { readonly output?: string | undefined; readonly after?: number; readonly limit?: number } = {},
+  ): Reject[] {
     return this.#db
       .prepare<[number, string | null, string | null, number], Row>(
         'SELECT * FROM reject WHERE id > ? AND (? IS NULL OR output = ?) ORDER BY id LIMIT ?',
       )
       .all(filter.after ?? 0, filter.output ?? null, filter.output ?? null, filter.limit ?? LIST_LIMIT)
       .map(rejectOf);
+  }
+
+  /** How many rows of these were changed. */
+  #changeEach(ids: readonly number[], sql: string): number {
+    return this.#guard(() => {
+      const statement = this.#db.prepare<[number]>(sql);
+      return ids.reduce((sum, id) => sum + statement.run(id).changes, 0);
+    });
   }
 }
 

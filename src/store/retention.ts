@@ -35,7 +35,9 @@ export class Retention {
       .prepare<[number], number>('SELECT seq FROM tidemark WHERE day <= ? ORDER BY day DESC LIMIT 1')
       .pluck();
     this.#oldest = db
-      .prepare<[number, number], [number, number]>('SELECT seq, stored_at FROM event WHERE seq <= ? ORDER BY seq LIMIT ?')
+      .prepare<[number, number], [number, number]>(
+        'SELECT seq, stored_at FROM event WHERE seq <= ? ORDER BY seq LIMIT ?',
+      )
       .raw();
     this.#dropEvents = db.prepare<[number]>('DELETE FROM event WHERE seq <= ?');
     this.#dropSeen = db.prepare<[Buffer, number, number]>(
@@ -47,15 +49,21 @@ export class Retention {
    * One step. `deliveredUpTo`: the least cursor; never overtaken, however old an event is. `storedBefore`: ms since 1970.
    * A clock that was set back leaves younger rows in front; they are waited for, so that the outbox stays gapless.
    */
-  step(options: { readonly now: number; readonly deliveredUpTo: number; readonly storedBefore: number; readonly highest: number }): Pruned {
+  step(options: {
+    readonly now: number;
+    readonly deliveredUpTo: number;
+    readonly storedBefore: number;
+    readonly highest: number;
+  }): Pruned {
     return this.#db
       .transaction(() => {
         const today = Math.floor(options.now / DAY);
         this.#mark.run(today, options.highest);
         const events = this.#pruneEvents(options.deliveredUpTo, options.storedBefore);
         // Both must be long ago: the event's own time and the time it was stored. An old record that a wide backfill brought in
-        // today keeps its identity for as long as any other.
-        const seq = this.#markedSeq.get(today - IDENTITY_DAYS) ?? 0;
+        // today keeps its identity for as long as any other. A day's mark counts what was stored up to its end, so the last day that
+        // is wholly long ago is the one before.
+        const seq = this.#markedSeq.get(today - IDENTITY_DAYS - 1) ?? 0;
         const identities =
           seq === 0 ? 0 : this.#dropSeen.run(lowestKey(options.now - IDENTITY_DAYS * DAY), seq, CHUNK).changes;
         this.#db.prepare('DELETE FROM tidemark WHERE day < ?').run(today - 2 * IDENTITY_DAYS);

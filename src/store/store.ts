@@ -1,15 +1,15 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { canonicalJson } from '../canonical.ts';
 import type { RawRecord } from '../event.ts';
 import { Checkpoints, type Walk } from './checkpoints.ts';
 import { Cursors } from './cursors.ts';
-import { StoreError, storeErrorFrom } from './errors.ts';
+import { type Guard, guardOf, StoreError, storeErrorFrom } from './errors.ts';
 import { contentOf, eventId, lowestKey, timeOfId } from './key.ts';
-import { StoreLock } from './lock.ts';
+import { createPrivate, StoreLock } from './lock.ts';
 import { MalformedRecords } from './malformed.ts';
-import { migrate } from './migrations.ts';
+import { migrate, refuseForeign } from './migrations.ts';
 import { Outbox, type StoredEvent } from './outbox.ts';
 import { Rejects } from './rejects.ts';
 import { type Pruned, Retention } from './retention.ts';
@@ -60,6 +60,7 @@ export class Store {
   readonly variants: Variants;
   readonly malformed: MalformedRecords;
   readonly #db: Database.Database;
+  readonly #guard: Guard;
   readonly #retention: Retention;
   readonly #lookup;
   readonly #insertSeenChunk;
@@ -69,10 +70,11 @@ export class Store {
   private constructor(path: string, db: Database.Database) {
     this.path = path;
     this.#db = db;
-    this.outbox = new Outbox(db);
-    this.checkpoints = new Checkpoints(db);
+    this.#guard = guardOf(path);
+    this.outbox = new Outbox(db, this.#guard);
+    this.checkpoints = new Checkpoints(db, this.#guard);
     this.cursors = new Cursors(db);
-    this.rejects = new Rejects(db);
+    this.rejects = new Rejects(db, this.#guard);
     this.variants = new Variants(db);
     this.malformed = new MalformedRecords(db);
     this.#retention = new Retention(db);
@@ -103,8 +105,10 @@ export class Store {
       }
       makePrivate(path);
       db = new Database(path, { timeout: 5000 });
+      // Before anything is set: WAL mode alone would change another program's file.
+      refuseForeign(db, path);
       configure(db);
-      migrate(db, path);
+      migrate(db);
       checkSmallTables(db, path);
       return new Store(path, db);
     } catch (error) {
@@ -189,7 +193,8 @@ export class Store {
       } else if (earlier.content === content || this.#sayTheSame(earlier, raw)) {
         counts.duplicates += 1;
       } else {
-        const variant = this.variants.add(page.feed, id, content, raw, page.now);
+        // By its data, not its text: a variant that Mimecast writes differently the next time is the same variant.
+        const variant = this.variants.add(page.feed, id, contentOf(canonicalJson(record)), raw, page.now);
         counts[variant === undefined ? 'duplicates' : 'variants'] += 1;
         if (variant !== undefined && page.variants === 'ship') {
           seq += 1;
@@ -232,18 +237,24 @@ export class Store {
     for (; at < rows.length; at += 3) this.#insertSeen.run(rows.slice(at, at + 3));
   }
 
-  /** Moves a cursor over what an output is done with, keeping what it refused. Durable at once when something was refused. */
+  /**
+   * Moves a cursor over what an output is done with, keeping what it refused. Durable at once when something was refused; when that
+   * fails the cursor stays, so that no refused event is passed over without being kept.
+   */
   settle(output: string, seq: number, rejected: readonly { event: StoredEvent; reason: string }[], now: number): void {
-    this.cursors.move(output, seq);
-    if (rejected.length === 0) return;
+    if (rejected.length === 0) {
+      this.cursors.move(output, seq);
+      return;
+    }
     this.#guard(() => {
-      const moved = this.#db
+      this.#db
         .transaction(() => {
           for (const { event, reason } of rejected) this.rejects.add(output, event, reason, now);
-          return this.cursors.write(output);
+          this.cursors.writeAt(output, seq);
         })
         .immediate();
-      this.cursors.written(moved);
+      this.cursors.move(output, seq);
+      this.cursors.written([output]);
     });
   }
 
@@ -351,14 +362,6 @@ export class Store {
   #pragma(name: string): number {
     return this.#db.pragma(name, { simple: true }) as number;
   }
-
-  #guard<T>(work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      throw storeErrorFrom(error, this.path);
-    }
-  }
 }
 
 interface Known {
@@ -370,9 +373,7 @@ interface Known {
 /** The records hold names and addresses: for our user's eyes only. SQLite gives its -wal and -shm files the same mode. */
 function makePrivate(path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const isNew = !existsSync(path);
-  closeSync(openSync(path, 'a', 0o600));
-  if (isNew) chmodSync(path, 0o600);
+  createPrivate(path);
 }
 
 function configure(db: Database.Database): void {
