@@ -1,0 +1,112 @@
+import { once } from 'node:events';
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls, TLSSocket } from 'node:tls';
+import { Connection } from './connection.ts';
+import { connectFault, notASyslogReceiver, refusedAfterHandshake } from './faults.ts';
+import { checkFingerprint, connectionOptions, readCredentials, type TlsOptions } from './tls.ts';
+import { type Endpoint, urlOf } from './wire.ts';
+
+/**
+ * How long a connection that is not trusted yet is watched, ms, on top of two round trips. A receiver that does not want us
+ * says so by closing, a round trip or so after the fact.
+ */
+const WATCH_MS = 250;
+
+/** Opens connections to one endpoint. */
+export class Dialer {
+  readonly endpoint: Endpoint;
+  readonly #tls: TlsOptions;
+  readonly #connectTimeout: number;
+  /** The client certificate, if any, of the last connection that the receiver took a batch from. */
+  #trusted: { readonly certificate: string | undefined } | undefined;
+
+  constructor(endpoint: Endpoint, tls: TlsOptions, connectTimeout: number) {
+    this.endpoint = endpoint;
+    this.#tls = tls;
+    this.#connectTimeout = connectTimeout;
+  }
+
+  /**
+   * A connection that can be written to. Over TLS, one that is not trusted is first watched for a refusal: in TLS 1.3 the
+   * client is done before the server has seen the client's certificate (RFC 8446 §2), so Node reports a secure connection
+   * and takes our bytes, and by the time the refusal arrives they are gone.
+   * Rejects with an `OutputError`, or with the signal's reason when aborted.
+   */
+  async dial(signal: AbortSignal): Promise<Connection> {
+    const connection = await this.#open(signal);
+    if (this.endpoint.protocol !== 'tls') return connection;
+    await connection.until(signal, () => this.watch(connection));
+    if (!connection.isOver) return connection;
+    connection.destroy();
+    this.distrust();
+    throw connection.answer === undefined
+      ? refusedAfterHandshake(this.endpoint, connection.failure)
+      : notASyslogReceiver(this.endpoint, connection.answer);
+  }
+
+  /** Resolves when the receiver has ended the connection, or has left it open for `watchMs`. */
+  async watch(connection: Connection): Promise<void> {
+    const ms = this.watchMs(connection);
+    if (ms > 0) await Promise.race([connection.over, once(AbortSignal.timeout(ms), 'abort')]);
+  }
+
+  /**
+   * How long the connection is to be watched: not at all when the receiver has taken a batch since the last failure, from
+   * a connection with the same client certificate.
+   */
+  watchMs({ certificate, roundTripMs }: Connection): number {
+    const isTrusted = this.#trusted !== undefined && this.#trusted.certificate === certificate;
+    return isTrusted ? 0 : Math.ceil(WATCH_MS + 2 * roundTripMs);
+  }
+
+  /** To be called when the receiver has taken a batch from this connection. */
+  trust({ certificate }: Connection): void {
+    this.#trusted = { certificate };
+  }
+
+  /** To be called when a connection failed: whoever answers next has to show again that it takes what we send. */
+  distrust(): void {
+    this.#trusted = undefined;
+  }
+
+  async #open(signal: AbortSignal): Promise<Connection> {
+    const timeout = AbortSignal.timeout(this.#connectTimeout);
+    let connection: Connection | undefined;
+    try {
+      connection = this.endpoint.protocol === 'tls' ? await this.#startTls() : this.#startTcp();
+      const { socket } = connection;
+      const ready = socket instanceof TLSSocket ? 'secureConnect' : 'connect';
+      await once(socket, ready, { signal: AbortSignal.any([signal, timeout]) });
+      if (socket instanceof TLSSocket) checkFingerprint(this.#tls, socket, urlOf(this.endpoint));
+      return connection;
+    } catch (error) {
+      connection?.destroy();
+      this.distrust();
+      signal.throwIfAborted();
+      throw connectFault(this.endpoint, timeout.aborted ? timeout.reason : error);
+    }
+  }
+
+  #startTcp(): Connection {
+    return new Connection(prepared(connectTcp(this.#address())));
+  }
+
+  async #startTls(): Promise<Connection> {
+    const credentials = await readCredentials(this.#tls);
+    const socket = connectTls({ ...this.#address(), ...connectionOptions(this.#tls, credentials) });
+    return new Connection(prepared(socket), credentials.cert);
+  }
+
+  #address() {
+    // Half-open: the receiver's end must not close our side by itself, since the order of the two ends is the confirmation.
+    return { host: this.endpoint.host, port: this.endpoint.port, allowHalfOpen: true };
+  }
+}
+
+function prepared<S extends Socket>(socket: S): S {
+  // A batch is one write: there is nothing that Nagle's algorithm could gather, only its wait for an acknowledgement.
+  socket.setNoDelay(true);
+  // A receiver that vanished without a word is noticed on an idle connection too (RFC 1122 §4.2.3.6).
+  socket.setKeepAlive(true, 60_000);
+  return socket;
+}

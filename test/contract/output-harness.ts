@@ -1,0 +1,99 @@
+import { Writable } from 'node:stream';
+import { ForwarderEvent } from '../../src/event.ts';
+import type { Format } from '../../src/formats/format.ts';
+import type { OutputContext } from '../../src/outputs/output.ts';
+
+/** What the other side of an output can do to it. */
+export type Behaviour =
+  | 'refuses one event' // for good, for its content; which one is told by `isMarked`
+  | 'is busy' // and asks to come back in `BUSY_SECONDS`
+  | 'refuses credentials'
+  | 'is gone' // nothing listens any more
+  | 'resets' // breaks the connection in the middle of a batch
+  | 'hangs' // takes what is sent and says nothing
+  | 'answers hugely'; // accepts, and goes on for 10 MB
+
+export const BUSY_SECONDS = 7;
+/** The time limit that a harness sets for its output, ms, so that `hangs` can be waited for. */
+export const OWN_LIMIT = 400;
+
+/** Ends in a reason for people: the behaviour has no meaning for this output. */
+export type NotApplicable = `not applicable: ${string}`;
+
+/** One receiver, started, well-behaved until told otherwise. */
+export interface Receiver {
+  /** The output's options, as an operator would write them. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** What the daemon lends; `stdout` of it where the output writes there. */
+  readonly context?: Partial<OutputContext>;
+  /** Texts that were received and accepted, in order. */
+  received(): readonly string[];
+  behave(behaviour: Behaviour | 'well'): Promise<void> | void;
+  stop(): Promise<void>;
+}
+
+/** What a member of the rack brings to the contract. */
+export interface Harness {
+  /** Each behaviour either applies, or is said not to, and why. */
+  readonly behaviours: Readonly<Record<Behaviour, 'applies' | NotApplicable>>;
+  /** Why no limit ends a send that hangs; absent when the output has one. */
+  readonly noLimit?: string;
+  start(): Promise<Receiver>;
+}
+
+/** Stands in options where an operator would put a secret. No error may show it. */
+export const CANARY = 'canary-Zm9yIG5vYm9keSdzIGV5ZXM';
+/** Stands in every event. No error may show it: it is about people's mail. */
+export const MAIL_CANARY = 'quarterly figures';
+
+const source = {
+  name: 'attachment',
+  type: 'attachment',
+  describe: () => ({ eventClass: 'ttp-ap', title: 'Attachment Protect', severity: 3 as const }),
+};
+
+/** Events from `first` on, each with a text of its own. `marked` counts from 0. */
+export function someEvents(count: number, { first = 1, marked = -1 } = {}): ForwarderEvent[] {
+  return Array.from({ length: count }, (_, index) => {
+    const seq = first + index;
+    const record = { seq, subject: `${MAIL_CANARY} ${seq} – größer`, ...(index === marked && { marked: true }) };
+    return new ForwarderEvent({
+      seq,
+      id: seq.toString(16).padStart(32, '0'),
+      source,
+      time: Date.UTC(2026, 0, 1) + seq * 1000,
+      raw: JSON.stringify(record),
+    });
+  });
+}
+
+export function isMarked(text: string): boolean {
+  return text.includes('"marked":true');
+}
+
+/** Writes the raw record, or as much of it as fits: which format it is makes no difference to an output. */
+export const rawFormat: Format = {
+  name: 'raw',
+  mediaType: 'application/json',
+  render: ({ raw }, maxBytes = Number.POSITIVE_INFINITY) => {
+    const bytes = Buffer.from(raw);
+    if (bytes.length <= maxBytes) return { text: raw, shortened: false };
+    return { text: JSON.stringify(bytes.toString('latin1', 0, maxBytes / 2)), shortened: true };
+  },
+};
+
+export function textsOf(events: readonly ForwarderEvent[]): string[] {
+  return events.map((event) => rawFormat.render(event).text);
+}
+
+export function outputContext(changes: Partial<OutputContext> = {}): OutputContext {
+  return {
+    name: 'under-test',
+    format: rawFormat,
+    hostname: 'forwarder.example',
+    userAgent: 'mimecast-forwarder/0.0.0',
+    pid: 4711,
+    stdout: new Writable({ write: (_chunk, _encoding, done) => done() }),
+    ...changes,
+  };
+}
