@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { ForwarderError, isAbort, messageOf } from '../errors.ts';
+import { ForwarderError, messageOf } from '../errors.ts';
 import { MimecastError } from '../mimecast/errors.ts';
 import { Backoff, sleep } from '../retry.ts';
 import { StoreError } from '../store/errors.ts';
@@ -30,6 +30,8 @@ const LASTING = { initialDelay: 30_000, maxDelay: 300_000 };
 const PAUSE = 5000;
 /** In the middle of a long walk: so long without a failure, and what was failing works again. */
 const RECOVERED_AFTER = 60_000;
+/** The most that collecting waits, after a page, for outputs that keep up, ms. */
+const OUTPUT_PATIENCE = 15;
 /** A sweep that fails this often in a row is left to the next one. */
 const SWEEP_PATIENCE = 10;
 
@@ -131,7 +133,10 @@ export class Collector {
         lasting.reset();
         // One good page between failures is not yet good news; a whole window is, or a good while.
         if (step.windowDone || now() - lastFailureAt > RECOVERED_AFTER) this.episode.succeeded();
-        if (!step.caughtUp) continue;
+        if (!step.caughtUp) {
+          await this.#letOutputsKeepUp();
+          continue;
+        }
         const finishedAt = now();
         metrics.pollLastSuccess.set({ feed: feed.name }, finishedAt / 1000);
         metrics.pollDuration.observe({ feed: feed.name }, (finishedAt - startedAt) / 1000);
@@ -143,7 +148,7 @@ export class Collector {
         };
         return;
       } catch (error) {
-        if (isAbort(error) || this.#signals.abort.aborted) return;
+        if (this.#signals.abort.aborted) return;
         this.#refuseIfFatal(error);
         failures += 1;
         lastFailureAt = now();
@@ -177,7 +182,7 @@ export class Collector {
         this.#logger.info({ found }, 'the sweep has read its whole span again');
         return;
       } catch (error) {
-        if (isAbort(error) || this.#signals.abort.aborted) return;
+        if (this.#signals.abort.aborted) return;
         this.#refuseIfFatal(error);
         if (backoff.failures >= SWEEP_PATIENCE) {
           this.#logger.warn({ err: error }, 'the sweep is left to the next one');
@@ -192,6 +197,14 @@ export class Collector {
   #checkRoom(): void {
     const reason = this.#pressure.check();
     if (reason) throw new CollectingPaused(reason);
+  }
+
+  /** An output that takes events from memory costs half of one that reads them from the disk again: see `Outbox.relief`. */
+  async #letOutputsKeepUp(): Promise<void> {
+    const waiting = new AbortController();
+    const pause = sleep(OUTPUT_PATIENCE, this.#signals.stopping).catch(() => undefined);
+    await Promise.race([this.#context.store.outbox.relief(waiting.signal), pause]);
+    waiting.abort();
   }
 
   async #pause(ms: number): Promise<void> {

@@ -1,5 +1,5 @@
 import type { TimeWindow } from '../feeds/feed.ts';
-import type { PageOutcome } from '../store/store.ts';
+import type { PageOutcome } from '../store/pages.ts';
 import { type WalkContext, WindowWalk } from './walk.ts';
 import { windowsOf } from './window.ts';
 

@@ -4,7 +4,8 @@ import type { Feed, TimeWindow } from '../feeds/feed.ts';
 import type { MimecastClient, Page, PageRecord } from '../mimecast/client.ts';
 import { refusesPageToken } from '../mimecast/errors.ts';
 import type { Walk as SavedWalk } from '../store/checkpoints.ts';
-import type { Candidate, PageOutcome, PageToStore, Store } from '../store/store.ts';
+import type { Candidate, PageOutcome, PageToStore } from '../store/pages.ts';
+import type { Store } from '../store/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { firstState, stateAfter, stateAfterRefusal, type WalkState } from './walk-state.ts';
 
@@ -152,21 +153,9 @@ export class WindowWalk {
     records('duplicate', outcome.duplicates);
     records('variant', outcome.variants);
     records('malformed', outcome.malformed);
-    this.#observeTimes(outcome, now);
-    return outcome;
-  }
-
-  #observeTimes(outcome: PageOutcome, now: number): void {
-    const { metrics, feed } = this.#context;
-    const [first] = outcome.added;
-    if (!first) return;
     const lateness = metrics.feedLateness.labels(feed.name);
-    let newest = 0;
-    for (const { time } of outcome.added) {
-      lateness.observe(Math.max(0, now - time) / 1000);
-      if (time > newest) newest = time;
-    }
-    metrics.feedLastEvent.set({ feed: feed.name }, newest / 1000);
+    for (const { time } of outcome.added) lateness.observe(Math.max(0, now - time) / 1000);
+    return outcome;
   }
 }
 

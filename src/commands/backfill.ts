@@ -73,8 +73,9 @@ export const backfill: Command = {
 };
 
 const HELP = `
-Nothing is doubled: what is known stays as it is. It may run beside the daemon, which then ships what is new; without a daemon the
-next \`run\` does. It shares Mimecast's quota with the daemon, and keeps a ceiling of its own (mimecast.requestsPerMinute).
+Nothing is doubled: what is known stays as it is. It may run beside the daemon, which then ships
+what is new; without a daemon the next \`run\` does. It shares Mimecast's quota with the daemon, and
+keeps a ceiling of its own (mimecast.requestsPerMinute).
 
 Example:
   mimecast-forwarder backfill --from 2026-11-22T00:00Z --to 2026-11-23T00:00Z

@@ -65,7 +65,7 @@ Exit code: 0 all is good; 1 something did not answer or refused; 2 the config is
 Examples:
   mimecast-forwarder check
   mimecast-forwarder check --online
-  mimecast-forwarder check --send-test     # then look for "mimecast-forwarder test event" in the SIEM
+  mimecast-forwarder check --send-test   # then look for "mimecast-forwarder test event" in the SIEM
 `;
 
 async function checkMimecast(shell: Shell, { config }: LoadedConfig): Promise<Finding[]> {

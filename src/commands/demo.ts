@@ -23,7 +23,7 @@ export const demo: Command = {
     command
       .description('see it work: a simulated Mimecast, the daemon and your screen; no credentials, no config')
       .option('--keep', 'stay up at the end until Ctrl-C, so that the addresses can be visited (default on a terminal)')
-      .addHelpText('after', '\nWhat it tells goes to stderr, the events go to stdout. It takes about 15 seconds.\n');
+      .addHelpText('after', HELP);
   },
 
   async run(shell: Shell, _args: readonly string[], options: Options): Promise<ExitCode> {
@@ -40,6 +40,13 @@ export const demo: Command = {
     }
   },
 };
+
+const HELP = `
+What it tells goes to stderr, the events go to stdout. It takes about 15 seconds.
+
+Example:
+  mimecast-forwarder demo --keep
+`;
 
 const DEADLINE = 20_000;
 

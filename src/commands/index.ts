@@ -1,27 +1,19 @@
-import { backfill } from './backfill.ts';
-import { check } from './check.ts';
 import type { Command } from './command.ts';
-import { config } from './config.ts';
-import { demo } from './demo.ts';
-import { format } from './format.ts';
-import { outputs } from './outputs.ts';
-import { rejects } from './rejects.ts';
-import { run } from './run.ts';
-import { simulate } from './simulate.ts';
-import { status } from './status.ts';
-import { variants } from './variants.ts';
 
-/** Every verb, in the order of the help. */
-export const commands: readonly Command[] = [
-  run,
-  check,
-  status,
-  backfill,
-  rejects,
-  variants,
-  outputs,
-  format,
-  config,
-  simulate,
-  demo,
-];
+/**
+ * Every verb, in the order of the help, each with the file that holds it. A verb is loaded when it is typed: the daemon should not
+ * pay, in start-up time and memory, for the simulator that only `demo` needs.
+ */
+export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  run: async () => (await import('./run.ts')).run,
+  check: async () => (await import('./check.ts')).check,
+  status: async () => (await import('./status.ts')).status,
+  backfill: async () => (await import('./backfill.ts')).backfill,
+  rejects: async () => (await import('./rejects.ts')).rejects,
+  variants: async () => (await import('./variants.ts')).variants,
+  outputs: async () => (await import('./outputs.ts')).outputs,
+  format: async () => (await import('./format.ts')).format,
+  config: async () => (await import('./config.ts')).config,
+  simulate: async () => (await import('./simulate.ts')).simulate,
+  demo: async () => (await import('./demo.ts')).demo,
+};

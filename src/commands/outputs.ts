@@ -1,5 +1,6 @@
 import type { Command as CommanderCommand } from 'commander';
 import { UsageError } from '../errors.ts';
+import { Store } from '../store/store.ts';
 import type { Command, ExitCode, Shell } from './command.ts';
 import { type Options, readConfig, withConfigOption, withStore } from './session.ts';
 
@@ -25,16 +26,21 @@ export const outputs: Command = {
       );
     }
     return withStore(loaded, (store) => {
-      const found = store.cursors.forget(name);
-      shell.stdout.write(found ? `Output ${name} is forgotten.\n` : `The store knows no output ${name}.\n`);
-      return found ? 0 : 1;
+      if (!store.cursors.forget(name)) {
+        shell.stdout.write(`The store knows no output ${name}.\n`);
+        return 1;
+      }
+      // A daemon has read the cursors when it started.
+      const until = Store.isServed(store.path) ? ' The running daemon keeps events for it until its next start.' : '';
+      shell.stdout.write(`Output ${name} is forgotten.${until}\n`);
+      return 0;
     });
   },
 };
 
 const HELP = `
-Events are kept until every output that the store knows has them. An output that was taken out of the config still counts until
-it is forgotten, so that taking it out by mistake loses nothing.
+Events are kept until every output that the store knows has them. An output that was taken out of
+the config still counts until it is forgotten, so that taking it out by mistake loses nothing.
 
 Example:
   mimecast-forwarder outputs forget old-siem

@@ -2,7 +2,7 @@ import { CommanderError, Command as Program } from 'commander';
 import { ConfigError } from '../config/mistakes.ts';
 import { ForwarderError, isAbort, messageOf, UsageError } from '../errors.ts';
 import { StoreError } from '../store/errors.ts';
-import type { Shell } from './command.ts';
+import type { Command, Shell } from './command.ts';
 import { commands } from './index.ts';
 
 /** What the process ends with: 0 done · 1 it ran and the answer is bad · 2 usage or config · 3 the store · 143 stopped in the middle. */
@@ -20,7 +20,7 @@ export async function runProgram(shell: Shell, args: readonly string[]): Promise
       writeErr: (text) => void shell.stderr.write(text),
     });
   let code: number | undefined;
-  for (const command of commands) {
+  for (const command of await commandsFor(args)) {
     const verb = program.command(command.name).exitOverride();
     command.define(verb);
     verb.action(async () => {
@@ -38,6 +38,12 @@ export async function runProgram(shell: Shell, args: readonly string[]): Promise
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     return explain(shell, error);
   }
+}
+
+/** The verb that is typed; all of them for the help, or where none of them is. */
+async function commandsFor(args: readonly string[]): Promise<Command[]> {
+  const typed = commands[args[0] ?? ''];
+  return Promise.all((typed ? [typed] : Object.values(commands)).map((load) => load()));
 }
 
 /** Tells what happened and what to do, and gives the exit code. */

@@ -47,7 +47,8 @@ export const rejects: Command = {
 };
 
 const HELP = `
-Numbers with an m (m3) are records from Mimecast that could not be read, for example without a date; they reach no output.
+Numbers with an m (m3) are records from Mimecast that could not be read, for example without a date;
+they reach no output.
 
 Examples:
   mimecast-forwarder rejects list
@@ -57,8 +58,8 @@ Examples:
 `;
 
 function list(shell: Shell, store: Store, options: Options): ExitCode {
-  const output = typeof options.output === 'string' ? options.output : undefined;
-  const refused = store.rejects.list({ output });
+  const output = outputOf(options);
+  const refused = allRejects(store, output);
   const unreadable = output === undefined ? store.malformed.list() : [];
   if (options.json === true) {
     printJson(shell, { rejects: refused.map(rejectForPeople), malformed: unreadable.map(malformedForPeople) });
@@ -89,6 +90,13 @@ function show(shell: Shell, store: Store, args: readonly string[]): ExitCode {
 }
 
 function retry(shell: Shell, store: Store, args: readonly string[], options: Options): ExitCode {
+  const unreadable = args.find((arg) => /^m\d+$/.test(arg));
+  if (unreadable) {
+    throw new UsageError(
+      `${unreadable} is a record that could not be read, so it cannot be sent`,
+      '`rejects show` prints it, `rejects discard` drops it.',
+    );
+  }
   const ids = chosenRejects(store, args, options);
   const count = store.rejects.retry(ids);
   shell.stdout.write(`${count} will be sent again, by the daemon or the next \`run\`.\n`);
@@ -107,13 +115,20 @@ function discard(shell: Shell, store: Store, args: readonly string[], options: O
 function chosenRejects(store: Store, args: readonly string[], options: Options): number[] {
   if (args.length === 0) throw new UsageError('name the rejects by number, or say `all`', '`rejects list` shows them.');
   if (!args.includes('all')) return parseIds(args).numbers;
-  const output = typeof options.output === 'string' ? options.output : undefined;
-  const ids: number[] = [];
-  for (let after = 0; ; ) {
-    const page = store.rejects.list({ output, after });
-    if (page.length === 0) return ids;
-    for (const { id } of page) ids.push(id);
-    after = ids.at(-1) ?? after;
+  return allRejects(store, outputOf(options)).map(({ id }) => id);
+}
+
+function outputOf({ output }: Options): string | undefined {
+  return typeof output === 'string' ? output : undefined;
+}
+
+/** The store gives them a thousand at a time. */
+function allRejects(store: Store, output: string | undefined): Reject[] {
+  const found: Reject[] = [];
+  for (;;) {
+    const page = store.rejects.list({ output, after: found.at(-1)?.id ?? 0 });
+    if (page.length === 0) return found;
+    found.push(...page);
   }
 }
 

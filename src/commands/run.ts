@@ -22,15 +22,13 @@ export const run: Command = {
 
   async run(shell: Shell, _args: readonly string[], options: Options): Promise<ExitCode> {
     const loaded = readConfig(shell, options);
-    const logger = loggerFor(shell, loaded);
-    if (options.once === true) return runOnce(shell, loaded, logger);
-    return serve(shell, loaded, logger, options);
+    return options.once === true ? runOnce(shell, loaded) : serve(shell, loaded, options);
   },
 };
 
 const HELP = `
-The config is looked up in this order: --config FILE, $MIMECAST_FORWARDER_CONFIG, ./config/forwarder.yaml,
-/etc/mimecast-forwarder/forwarder.yaml.
+The config is looked up in this order: --config FILE, $MIMECAST_FORWARDER_CONFIG,
+./config/forwarder.yaml, /etc/mimecast-forwarder/forwarder.yaml.
 
 Signals:
   SIGTERM, SIGINT  finish the page and the batch in hand and exit 0 within 10 s; a second one forces
@@ -41,8 +39,10 @@ Examples:
   mimecast-forwarder run --once --config forwarder.yaml     # from cron, or to try a config
 `;
 
-async function runOnce(shell: Shell, loaded: LoadedConfig, logger: Logger): Promise<ExitCode> {
+async function runOnce(shell: Shell, loaded: LoadedConfig): Promise<ExitCode> {
+  const logger = loggerFor(shell, loaded);
   const daemon = Daemon.open({ config: loaded.config, host: hostOf(shell), logger });
+  if (shell.signal.aborted) void daemon.stop();
   shell.signal.addEventListener('abort', () => void daemon.stop(), { once: true });
   let failures: unknown[];
   try {
@@ -55,8 +55,11 @@ async function runOnce(shell: Shell, loaded: LoadedConfig, logger: Logger): Prom
 }
 
 /** Runs daemon after daemon: a new one for each config that SIGHUP brings, until a signal ends it. */
-async function serve(shell: Shell, first: LoadedConfig, logger: Logger, options: Options): Promise<ExitCode> {
+async function serve(shell: Shell, first: LoadedConfig, options: Options): Promise<ExitCode> {
+  const logger = loggerFor(shell, first);
   let loaded = first;
+  /** What was in force before a reload. */
+  let fallback: LoadedConfig | undefined;
   let reload: (() => void) | undefined;
   shell.onReload(() => reload?.());
   const stopped = new Promise<'stop'>((resolve) => {
@@ -64,9 +67,18 @@ async function serve(shell: Shell, first: LoadedConfig, logger: Logger, options:
     shell.signal.addEventListener('abort', () => resolve('stop'), { once: true });
   });
   for (;;) {
-    const daemon = Daemon.open({ config: loaded.config, host: hostOf(shell), logger });
-    await daemon.start();
-    logger.info({ config: loaded.file, version: shell.version }, 'started');
+    logger.level = loaded.config.log.level;
+    let daemon: Daemon;
+    try {
+      daemon = await startDaemon(shell, loaded, logger);
+    } catch (error) {
+      // Good in itself, but a port is taken, or a file that it names is not there.
+      if (!fallback) throw error;
+      logger.error({ reason: messageOf(error) }, 'the new config cannot be applied; the old one stays in force');
+      loaded = fallback;
+      fallback = undefined;
+      continue;
+    }
     let next: LoadedConfig | undefined;
     const reloaded = new Promise<'reload'>((resolve) => {
       reload = () => {
@@ -83,8 +95,18 @@ async function serve(shell: Shell, first: LoadedConfig, logger: Logger, options:
       return 0;
     }
     if (end !== 'reload') throw end.error;
-    if (next) loaded = next;
+    if (next) {
+      fallback = loaded;
+      loaded = next;
+    }
   }
+}
+
+async function startDaemon(shell: Shell, loaded: LoadedConfig, logger: Logger): Promise<Daemon> {
+  const daemon = Daemon.open({ config: loaded.config, host: hostOf(shell), logger });
+  await daemon.start();
+  logger.info({ config: loaded.file, version: shell.version }, 'started');
+  return daemon;
 }
 
 /** The config read again; undefined, with the reason in the log, when it cannot be applied. */

@@ -43,18 +43,25 @@ export const simulate: Command = {
 };
 
 const FAULT_HELP = `
-Faults are named with their settings, parted by commas: --faults 429:every=7,5xx:p=0.02,late:p=0.1,by=90s
+Faults are named with their settings, parted by commas:
+  --faults 429:every=7,5xx:p=0.02,late:p=0.1,by=90s
+
   p=0.1     with this probability          every=7   every seventh request
   first=3   only the first three requests  count=2   twice at most
-  by=90s    by how much, where it says so  on=token  the token call instead of the logs (on=any: both)
+  by=90s    by how much, where it says so  on=token  the token call, not the logs (on=any: both)
   without a schedule, each time
 
-${FAULT_SUMMARIES.map(([name, does]) => `  ${name.padEnd(18)} ${does}`).join('\n')}
+${FAULT_SUMMARIES.map(([name, does]) => `  ${name.padEnd(18)} ${inColumn(does)}`).join('\n')}
 
 Example:
-  mimecast-forwarder simulate --events 5000 --rate 10/s --faults 429:every=20,5xx:p=0.01 > practice.yaml
+  mimecast-forwarder simulate --rate 10/s --faults 429:every=20,5xx:p=0.01 > practice.yaml
   mimecast-forwarder run --config practice.yaml
 `;
+
+/** Wraps a text at column 100, behind the 21 that a fault's name takes. */
+function inColumn(text: string): string {
+  return (text.match(/\S.{0,78}(?=\s|$)/g) ?? []).join(`\n${' '.repeat(21)}`);
+}
 
 interface SimulateSettings {
   readonly port: number;

@@ -47,8 +47,8 @@ export const variants: Command = {
 };
 
 const HELP = `
-A variant has the same fileHash, date and recipient (dedupe.key) as an event that is known, and says something else. By default it
-is kept and not shipped (dedupe.variants: suppress).
+A variant has the same fileHash, date and recipient (dedupe.key) as an event that is known, and says
+something else. By default it is kept and not shipped (dedupe.variants: suppress).
 
 Examples:
   mimecast-forwarder variants list

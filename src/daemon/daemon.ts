@@ -125,7 +125,14 @@ export class Daemon {
   }
 
   /** One poll a feed, then all that is outstanding is delivered. Returns what failed, by feed and output. */
-  async runOnce(tries: number): Promise<unknown[]> {
+  runOnce(tries: number): Promise<unknown[]> {
+    const work = this.#runOnce(tries);
+    // A stop waits for the page and the batch in hand here too.
+    this.#running.push(work);
+    return work;
+  }
+
+  async #runOnce(tries: number): Promise<unknown[]> {
     const polls = this.feeds.map(({ collector }) => collector.catchUp(tries));
     const failures = rejectionsOf(await Promise.allSettled(polls));
     const drains = this.outputs.map(({ dispatcher }) => dispatcher.drain(this.#signals, tries));

@@ -82,7 +82,9 @@ function outputSnapshot({ config, dispatcher }: RunningOutput, store: Store, rat
 
 /** Sets the gauges that are read off the store rather than counted. Called before each scrape. */
 export function refreshGauges(metrics: Metrics, snapshot: Snapshot): void {
-  for (const { name, checkpoint } of snapshot.feeds) {
+  for (const { name, checkpoint, lastEventAt } of snapshot.feeds) {
+    // Not counted up page by page: a sweep reads older records after newer ones, and a restart must not forget.
+    if (lastEventAt !== null) metrics.feedLastEvent.set({ feed: name }, lastEventAt / 1000);
     if (checkpoint !== null) metrics.feedLag.set({ feed: name }, Math.max(0, snapshot.now - checkpoint) / 1000);
   }
   for (const { name, backlog, oldestWaitingAt, rejects } of snapshot.outputs) {

@@ -1,6 +1,7 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { StoreConfig } from '../config/config.ts';
+import { StoreError } from '../store/errors.ts';
 import type { Store } from '../store/store.ts';
 
 /** Above this part of `maxSize`, delivered events go before their retention is over, so that collecting need not pause. */
@@ -25,7 +26,10 @@ export class Upkeep {
     this.#now = now;
   }
 
-  /** Prunes in small steps, letting polls and sends in between them. Skipped while one is at work. */
+  /**
+   * Prunes in small steps, letting polls and sends in between them. Skipped while one is at work. Rejects only for a store that cannot
+   * be used any more: a full disk or another writer is waited out, and the feeds and outputs tell of it.
+   */
   async run(signal: AbortSignal): Promise<void> {
     if (this.#busy) return;
     this.#busy = true;
@@ -38,6 +42,9 @@ export class Upkeep {
         this.#tell(full && pruned.events > 0);
         await yieldToOthers();
       }
+    } catch (error) {
+      if (!(error instanceof StoreError && error.retryable)) throw error;
+      this.#logger.debug({ err: error }, 'the store is tidied up the next time');
     } finally {
       this.#busy = false;
     }

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { ForwarderError, isAbort, messageOf } from '../errors.ts';
+import { ForwarderError, messageOf } from '../errors.ts';
 import { type EventSource, ForwarderEvent } from '../event.ts';
 import { type Output, OutputError, type Sent } from '../outputs/output.ts';
 import { Backoff, type BackoffOptions, sleep } from '../retry.ts';
@@ -93,11 +93,12 @@ export class Dispatcher {
    * nothing more may be sent until the cursor can be written.
    */
   async deliverOnce(signal: AbortSignal): Promise<boolean> {
-    // The cursor of the batch before must be durable before another batch leaves: a crash then repeats one batch at most.
-    this.#store.flush(this.name);
     const rows = this.#store.outbox.read(this.cursor, this.#options.batch);
     const last = rows.at(-1);
     if (last === undefined) return false;
+    // The cursor of the batch before must be durable before another batch leaves: a crash then repeats one batch at most. Most
+    // often the page that brought these events has carried it already.
+    this.#store.flush(this.name);
     const events = rows.map((row) => this.#eventOf(row));
     const wanted = this.#passes ? events.filter(this.#passes) : events;
     if (wanted.length > 0) await this.#sendOrSplit(wanted, signal);
@@ -110,6 +111,9 @@ export class Dispatcher {
   async retryReject(signal: AbortSignal): Promise<boolean> {
     const reject = this.#store.rejects.due(this.name);
     if (!reject) return false;
+    // The cursor of the batch before must be durable before another batch leaves: a crash then repeats one batch at most. Most
+    // often the page that brought these events has carried it already.
+    this.#store.flush(this.name);
     const event = this.#eventOf(reject.event);
     try {
       const { rejected } = await this.#send([event], signal);
@@ -133,11 +137,13 @@ export class Dispatcher {
     while (!signals.stopping.aborted) {
       try {
         const busy = (await this.deliverOnce(signals.abort)) || (await this.retryReject(signals.abort));
+        if (!busy) await this.#rest(signals.stopping);
         passing.reset();
         lasting.reset();
-        if (!busy) await this.#rest(signals.stopping);
+        // Also when nothing was sent: a store that was full has room again, a reject that failed was discarded.
+        this.episode.succeeded();
       } catch (error) {
-        if (isAbort(error) || signals.abort.aborted) return;
+        if (signals.abort.aborted) return;
         if (error instanceof StoreError && !error.retryable) throw error;
         const passes = error instanceof ForwarderError && error.retryable;
         const delay = (passes ? passing : lasting).next(retryAfterOf(error));
@@ -160,7 +166,7 @@ export class Dispatcher {
         this.#store.flush(this.name);
         return;
       } catch (error) {
-        if (isAbort(error) || signals.abort.aborted) return;
+        if (signals.abort.aborted) return;
         const passes = error instanceof ForwarderError && error.retryable;
         const delay = backoff.next(retryAfterOf(error));
         this.#tell(error, passes, delay);

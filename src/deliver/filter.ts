@@ -13,6 +13,6 @@ export function compileFilter(rules: FilterRules | undefined): ((event: Forwarde
   return (event) =>
     tests.every(({ field, values }) => {
       const value = event.record[field];
-      return value !== null && typeof value !== 'object' && values.has(String(value));
+      return value !== undefined && value !== null && typeof value !== 'object' && values.has(String(value));
     });
 }

@@ -45,7 +45,6 @@ export const file = defineOutput({
 });
 
 class FileOutput implements Output {
-  readonly concurrency = 1;
   readonly #path: string;
   readonly #rotate: FileOptions['rotate'];
   readonly #context: OutputContext;

@@ -11,11 +11,10 @@ import type { Format } from '../formats/format.ts';
  * that, once, for all outputs. What an output does not say is accepted is sent again.
  */
 export interface Output {
-  /** How many `send` calls may be in flight side by side. 1 unless the protocol confirms late (indexer acknowledgements). */
-  readonly concurrency: number;
   /**
    * Hands over a batch and resolves once the other side has accepted all of it but what is listed as rejected, in the sense
-   * of `accepted` of its type. Connects when needed. Events are in outbox order and are to be delivered in that order.
+   * of `accepted` of its type. Connects when needed. Events are in outbox order and are to be
+   * delivered in that order; one `send` is in flight at a time.
    *
    * Rejects with an `OutputError` when nothing of the batch may be counted; with the signal's reason when aborted, after
    * which the output must be usable again. Never resolves early, never swallows.

@@ -20,7 +20,6 @@ export const stdout = defineOutput({
 });
 
 class Stdout implements Output {
-  readonly concurrency = 1;
   readonly #context: OutputContext;
 
   constructor(context: OutputContext) {

@@ -136,7 +136,6 @@ interface Composition {
 }
 
 class SyslogOutput implements Output {
-  readonly concurrency = 1;
   readonly #wire: Wire;
   readonly #composition: Composition;
 

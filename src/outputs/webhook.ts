@@ -68,7 +68,6 @@ export const webhook = defineOutput({
 });
 
 class Webhook implements Output {
-  readonly concurrency = 1;
   readonly #options: WebhookOptions;
   readonly #format: Format;
   readonly #poster: HttpPoster;

@@ -30,7 +30,7 @@ export function timeOfId(id: string): number {
   return Number.parseInt(id.slice(0, 8), 16) * 1000;
 }
 
-/** 48 bits of SHA-256 over a record's text: tells whether a known record has changed, in an integer that JavaScript holds exactly. */
+/** 48 bits of SHA-256 over a record's canonical text: tells variants of one event apart, in an integer that JavaScript holds exactly. */
 export function contentOf(raw: string): number {
   return Number.parseInt(hash('sha256', raw, 'hex').slice(0, 12), 16);
 }

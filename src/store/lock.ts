@@ -14,6 +14,9 @@ export function createPrivate(path: string): void {
   chmodSync(path, 0o600);
 }
 
+/** `isHeld` holds the lock for an instant itself; a daemon that starts in that instant waits it out. ms. */
+const LOOK_PATIENCE = 500;
+
 /**
  * The lock of the one daemon that may serve a store: a write transaction held open on a file of its own beside the store.
  *
@@ -28,10 +31,10 @@ export class StoreLock {
   }
 
   /** Undefined when another process holds it. */
-  static acquire(storePath: string): StoreLock | undefined {
+  static acquire(storePath: string, patience = LOOK_PATIENCE): StoreLock | undefined {
     const path = `${storePath}.lock`;
     createPrivate(path);
-    const db = new Database(path, { timeout: 0 });
+    const db = new Database(path, { timeout: patience });
     try {
       db.exec('BEGIN IMMEDIATE');
       return new StoreLock(db);
@@ -44,7 +47,7 @@ export class StoreLock {
 
   /** Is it held, by whoever? */
   static isHeld(storePath: string): boolean {
-    const lock = StoreLock.acquire(storePath);
+    const lock = StoreLock.acquire(storePath, 0);
     lock?.release();
     return lock === undefined;
   }

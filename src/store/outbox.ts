@@ -14,6 +14,12 @@ export interface StoredEvent {
   readonly record?: RawRecord | undefined;
 }
 
+/** An event that is about to become a row. */
+export interface NumberedEvent extends StoredEvent {
+  /** The id as bytes. */
+  readonly key: Buffer;
+}
+
 export interface ReadLimits {
   readonly maxEvents: number;
   /** Bound of the records' text, in UTF-16 units; one event is always given. */
@@ -24,8 +30,10 @@ type EventRow = [seq: number, feed: string, storedAt: number, key: Buffer, raw: 
 
 /** How many rows one INSERT carries: 5 columns × 100 is well under SQLite's 32,766 parameters; larger gained nothing. */
 const CHUNK = 100;
-/** Text kept in memory for outputs that keep up: two or three full pages of usual records. */
-const TAIL_CHARS = 2 * 1024 * 1024;
+/** Text kept in memory for outputs that keep up, or nearly: a dozen full pages of usual records. */
+const TAIL_CHARS = 4 * 1024 * 1024;
+/** Text that may still wait in memory when the next page is asked for: about a page. */
+const RELIEVED_CHARS = 400_000;
 
 /** The append-only table of events, ordered by `seq`, with its newest pages kept in memory. */
 export class Outbox {
@@ -35,10 +43,12 @@ export class Outbox {
   readonly #insertOne;
   readonly #read;
   readonly #highest;
+  readonly #rawOf;
   #tail: StoredEvent[] = [];
   #tailChars = 0;
   #lastSeq: number;
   readonly #waiting = new Set<() => void>();
+  readonly #pressed = new Set<() => void>();
 
   constructor(db: Database, guard: Guard) {
     this.#db = db;
@@ -54,6 +64,7 @@ export class Outbox {
       .raw();
     // The number last given, also when its row has been pruned: never max(seq).
     this.#highest = db.prepare<[], number>("SELECT seq FROM sqlite_sequence WHERE name = 'event'").pluck();
+    this.#rawOf = db.prepare<[number], string>('SELECT raw FROM event WHERE seq = ?').pluck();
     this.#lastSeq = this.#highest.get() ?? 0;
   }
 
@@ -68,17 +79,17 @@ export class Outbox {
   }
 
   /** Inside a transaction only. The events bring their numbers, gapless from `highest() + 1`. */
-  insert(events: readonly StoredEvent[]): void {
+  insert(events: readonly NumberedEvent[]): void {
     const values: unknown[] = [];
     let at = 0;
     for (; at + CHUNK <= events.length; at += CHUNK) {
       values.length = 0;
-      for (let i = at; i < at + CHUNK; i += 1) pushRow(values, events[i] as StoredEvent);
+      for (let i = at; i < at + CHUNK; i += 1) pushRow(values, events[i] as NumberedEvent);
       this.#insertChunk.run(values);
     }
     for (; at < events.length; at += 1) {
       values.length = 0;
-      pushRow(values, events[at] as StoredEvent);
+      pushRow(values, events[at] as NumberedEvent);
       this.#insertOne.run(values);
     }
   }
@@ -93,12 +104,7 @@ export class Outbox {
       this.#tail.push(event);
       this.#tailChars += event.raw.length;
     }
-    let drop = 0;
-    while (this.#tailChars > TAIL_CHARS && drop < this.#tail.length) {
-      this.#tailChars -= this.#tail[drop]?.raw.length ?? 0;
-      drop += 1;
-    }
-    if (drop > 0) this.#tail.splice(0, drop);
+    this.#dropWhile(() => this.#tailChars > TAIL_CHARS);
     this.#announce(last.seq);
   }
 
@@ -111,26 +117,46 @@ export class Outbox {
   read(seq: number, limits: ReadLimits): StoredEvent[] {
     if (seq >= this.#lastSeq) return [];
     const first = this.#tail[0]?.seq;
-    const fresh = first !== undefined && seq + 1 >= first && seq < (this.#tail.at(-1)?.seq ?? 0);
-    if (fresh) {
+    if (first !== undefined && this.holds(seq)) {
       const at = seq + 1 - first;
       return takeUpTo(limits.maxBytes, this.#tail.slice(at, at + limits.maxEvents));
     }
     return this.#guard(() => takeUpTo(limits.maxBytes, storedEvents(this.#read.iterate(seq, limits.maxEvents))));
   }
 
+  /**
+   * Lets go of what every output has taken. Outputs that read from the disk do not count. Kept short, the tail is young garbage that
+   * costs next to nothing to collect: holding on to the newest 4 MiB instead took 100 MB more memory.
+   */
+  taken(cursors: Iterable<number>): void {
+    const first = this.#tail[0]?.seq;
+    if (first === undefined) return;
+    let least = Number.POSITIVE_INFINITY;
+    for (const cursor of cursors) if (cursor >= first - 1 && cursor < least) least = cursor;
+    this.#dropWhile(({ seq }) => seq <= least);
+    if (this.#tailChars > RELIEVED_CHARS) return;
+    for (const wake of [...this.#pressed]) wake();
+  }
+
+  /**
+   * Resolves when outputs that keep up have taken most of what is in memory, so that collecting does not run away from them; at the
+   * latest when the signal is aborted. An output that is slow or dead falls out of memory soon and is then not waited for.
+   */
+  relief(signal: AbortSignal): Promise<void> {
+    if (this.#tailChars <= RELIEVED_CHARS || signal.aborted) return Promise.resolve();
+    return waitIn(this.#pressed, signal);
+  }
+
+  /** Is the event after `seq` in memory? That is: does an output with this cursor keep up with collecting? */
+  holds(seq: number): boolean {
+    const first = this.#tail[0]?.seq;
+    return first !== undefined && seq + 1 >= first && seq < (this.#tail.at(-1)?.seq ?? 0);
+  }
+
   /** Resolves when there is an event after `seq`, or when the signal is aborted. Never rejects. */
   arrival(seq: number, signal: AbortSignal): Promise<void> {
     if (this.#lastSeq > seq || signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = (): void => {
-        signal.removeEventListener('abort', done);
-        this.#waiting.delete(done);
-        resolve();
-      };
-      signal.addEventListener('abort', done, { once: true });
-      this.#waiting.add(done);
-    });
+    return waitIn(this.#waiting, signal);
   }
 
   /** How many events come after `seq`. Exact while nothing behind a cursor is pruned, which retention sees to. */
@@ -157,13 +183,23 @@ export class Outbox {
   }
 
   rawOf(seq: number): string | undefined {
-    return this.#db.prepare<[number], string>('SELECT raw FROM event WHERE seq = ?').pluck().get(seq);
+    return this.#rawOf.get(seq);
   }
 
   #announce(seq: number): void {
     if (seq <= this.#lastSeq) return;
     this.#lastSeq = seq;
     for (const wake of [...this.#waiting]) wake();
+  }
+
+  #dropWhile(isToGo: (event: StoredEvent) => boolean): void {
+    let drop = 0;
+    for (const event of this.#tail) {
+      if (!isToGo(event)) break;
+      this.#tailChars -= event.raw.length;
+      drop += 1;
+    }
+    if (drop > 0) this.#tail.splice(0, drop);
   }
 
   #dropTail(): void {
@@ -184,8 +220,8 @@ function takeUpTo(maxBytes: number, events: Iterable<StoredEvent>): StoredEvent[
   return taken;
 }
 
-function pushRow(values: unknown[], event: StoredEvent): void {
-  values.push(event.seq, event.feed, event.storedAt, Buffer.from(event.id, 'hex'), event.raw);
+function pushRow(values: unknown[], event: NumberedEvent): void {
+  values.push(event.seq, event.feed, event.storedAt, event.key, event.raw);
 }
 
 function* storedEvents(rows: Iterable<EventRow>): Generator<StoredEvent> {
@@ -193,4 +229,17 @@ function* storedEvents(rows: Iterable<EventRow>): Generator<StoredEvent> {
     const id = key.toString('hex');
     yield { seq, id, feed, time: timeOfId(id), storedAt, raw };
   }
+}
+
+/** Resolves when the set's waiters are woken, or the signal is aborted; leaves nothing behind either way. */
+function waitIn(waiting: Set<() => void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      signal.removeEventListener('abort', done);
+      waiting.delete(done);
+      resolve();
+    };
+    signal.addEventListener('abort', done, { once: true });
+    waiting.add(done);
+  });
 }

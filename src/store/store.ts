@@ -1,49 +1,18 @@
 import { existsSync, mkdirSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { canonicalJson } from '../canonical.ts';
-import type { RawRecord } from '../event.ts';
-import { Checkpoints, type Walk } from './checkpoints.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { Cursors } from './cursors.ts';
 import { type Guard, guardOf, StoreError, storeErrorFrom } from './errors.ts';
-import { contentOf, eventId, lowestKey, timeOfId } from './key.ts';
+import { lowestKey, timeOfId } from './key.ts';
 import { createPrivate, StoreLock } from './lock.ts';
 import { MalformedRecords } from './malformed.ts';
 import { migrate, refuseForeign } from './migrations.ts';
 import { Outbox, type StoredEvent } from './outbox.ts';
+import { type PageOutcome, PageSorter, type PageToStore } from './pages.ts';
 import { Rejects } from './rejects.ts';
 import { type Pruned, Retention } from './retention.ts';
 import { Variants } from './variants.ts';
-
-/** A record of a page, understood or not. */
-export type Candidate =
-  | { readonly raw: string; readonly record: RawRecord; readonly time: number; readonly parts: readonly string[] }
-  | { readonly raw: string; readonly malformed: string };
-
-/** A page to be stored, with what it does to the feed's progress. */
-export interface PageToStore {
-  readonly feed: string;
-  /** The feed's type: part of every event id. */
-  readonly type: string;
-  readonly candidates: readonly Candidate[];
-  readonly variants: 'suppress' | 'ship';
-  /** ms since 1970. */
-  readonly now: number;
-  /** What is durable together with the page; absent for a sweep or a backfill, which move no checkpoint. */
-  readonly progress?: { readonly doneUntil: number | null; readonly walk: Walk | null } | undefined;
-}
-
-/** What the page brought. */
-export interface PageOutcome {
-  /** The new events, in outbox order. */
-  readonly added: readonly StoredEvent[];
-  readonly duplicates: number;
-  readonly variants: number;
-  readonly malformed: number;
-}
-
-/** How many keys one look-up asks for. */
-const LOOKUP = 100;
 
 /**
  * The only memory, and the only room that says SQL. Collecting and delivering meet nowhere else.
@@ -62,9 +31,7 @@ export class Store {
   readonly #db: Database.Database;
   readonly #guard: Guard;
   readonly #retention: Retention;
-  readonly #lookup;
-  readonly #insertSeenChunk;
-  readonly #insertSeen;
+  readonly #sorter: PageSorter;
   #lock: StoreLock | undefined;
 
   private constructor(path: string, db: Database.Database) {
@@ -78,15 +45,7 @@ export class Store {
     this.variants = new Variants(db);
     this.malformed = new MalformedRecords(db);
     this.#retention = new Retention(db);
-    this.#lookup = db
-      .prepare<Buffer[], [Buffer, number, number]>(
-        `SELECT key, seq, content FROM seen WHERE key IN (${Array(LOOKUP).fill('?').join(',')})`,
-      )
-      .raw();
-    const insert = (rows: number) =>
-      `INSERT INTO seen (key, seq, content) VALUES ${Array(rows).fill('(?,?,?)').join(',')}`;
-    this.#insertSeenChunk = db.prepare(insert(LOOKUP));
-    this.#insertSeen = db.prepare(insert(1));
+    this.#sorter = new PageSorter(db, this.outbox, this.variants, this.malformed);
   }
 
   /**
@@ -146,106 +105,36 @@ export class Store {
    */
   storePage(page: PageToStore): PageOutcome {
     return this.#guard(() => {
-      const added: StoredEvent[] = [];
-      let counts = { duplicates: 0, variants: 0, malformed: 0 };
       let moved: string[] = [];
-      this.#db
+      const outcome = this.#db
         .transaction(() => {
-          counts = this.#sort(page, added);
-          this.outbox.insert(added);
+          const sorted = this.#sorter.store(page);
           if (page.progress) {
-            const newest = added.reduce((latest, event) => Math.max(latest, event.time), 0);
+            const newest = sorted.added.reduce((latest, event) => Math.max(latest, event.time), 0);
             const { doneUntil, walk } = page.progress;
             this.checkpoints.save(page.feed, page.type, doneUntil, walk, newest || null);
           }
           moved = this.cursors.write();
+          return sorted;
         })
         .immediate();
       this.cursors.written(moved);
-      this.outbox.committed(added);
-      return { added, ...counts };
+      this.outbox.committed(outcome.added);
+      return outcome;
     });
-  }
-
-  /** Fills `added` with the page's new events and stores everything else about its records. */
-  #sort(page: PageToStore, added: StoredEvent[]): { duplicates: number; variants: number; malformed: number } {
-    const counts = { duplicates: 0, variants: 0, malformed: 0 };
-    const known = this.#knownOf(page);
-    const fresh: unknown[] = [];
-    let seq = this.outbox.highest();
-    let at = 0;
-    for (const candidate of page.candidates) {
-      if ('malformed' in candidate) {
-        const isNew = this.malformed.add(page.feed, candidate.malformed, candidate.raw, page.now);
-        counts[isNew ? 'malformed' : 'duplicates'] += 1;
-        continue;
-      }
-      const id = known.ids[at] as string;
-      at += 1;
-      const { raw, record, time } = candidate;
-      const content = contentOf(raw);
-      const earlier = known.seen.get(id);
-      if (earlier === undefined) {
-        seq += 1;
-        added.push({ seq, id, feed: page.feed, time, storedAt: page.now, raw, record });
-        fresh.push(Buffer.from(id, 'hex'), seq, content);
-        known.seen.set(id, { seq, content, raw });
-      } else if (earlier.content === content || this.#sayTheSame(earlier, raw)) {
-        counts.duplicates += 1;
-      } else {
-        // By its data, not its text: a variant that Mimecast writes differently the next time is the same variant.
-        const variant = this.variants.add(page.feed, id, contentOf(canonicalJson(record)), raw, page.now);
-        counts[variant === undefined ? 'duplicates' : 'variants'] += 1;
-        if (variant !== undefined && page.variants === 'ship') {
-          seq += 1;
-          added.push({ seq, id, feed: page.feed, time, storedAt: page.now, raw, record });
-          this.variants.markShipped(variant, seq);
-        }
-      }
-    }
-    this.#insertSeenRows(fresh);
-    return counts;
-  }
-
-  #knownOf(page: PageToStore): { ids: string[]; seen: Map<string, Known> } {
-    const ids: string[] = [];
-    for (const candidate of page.candidates) {
-      if (!('malformed' in candidate)) ids.push(eventId(page.type, candidate.time, candidate.parts));
-    }
-    const seen = new Map<string, Known>();
-    for (let from = 0; from < ids.length; from += LOOKUP) {
-      const keys = ids.slice(from, from + LOOKUP).map((id) => Buffer.from(id, 'hex'));
-      // A last, shorter look-up asks for its first key several times.
-      const [first] = keys;
-      while (first && keys.length < LOOKUP) keys.push(first);
-      for (const [key, seq, content] of this.#lookup.all(...keys)) seen.set(key.toString('hex'), { seq, content });
-    }
-    return { ids, seen };
-  }
-
-  /** The texts differ; do the records? Mimecast may escape or order the same content differently. */
-  #sayTheSame(earlier: Known, raw: string): boolean {
-    const stored = earlier.raw ?? this.outbox.rawOf(earlier.seq);
-    // The event itself may have been pruned: then nobody can tell, and what cannot be told is kept.
-    return stored !== undefined && canonicalJson(JSON.parse(stored)) === canonicalJson(JSON.parse(raw));
-  }
-
-  #insertSeenRows(rows: readonly unknown[]): void {
-    const width = 3 * LOOKUP;
-    let at = 0;
-    for (; at + width <= rows.length; at += width) this.#insertSeenChunk.run(rows.slice(at, at + width));
-    for (; at < rows.length; at += 3) this.#insertSeen.run(rows.slice(at, at + 3));
   }
 
   /**
    * Moves a cursor over what an output is done with, keeping what it refused. Durable at once when something was refused; when that
    * fails the cursor stays, so that no refused event is passed over without being kept.
    */
-  settle(output: string, seq: number, rejected: readonly { event: StoredEvent; reason: string }[], now: number): void {
-    if (rejected.length === 0) {
-      this.cursors.move(output, seq);
-      return;
-    }
+  settle(output: string, seq: number, rejected: Rejections, now: number): void {
+    if (rejected.length === 0) this.cursors.move(output, seq);
+    else this.#settleWithRejects(output, seq, rejected, now);
+    this.outbox.taken(this.cursors.all().values());
+  }
+
+  #settleWithRejects(output: string, seq: number, rejected: Rejections, now: number): void {
     this.#guard(() => {
       this.#db
         .transaction(() => {
@@ -282,16 +171,19 @@ export class Store {
     });
   }
 
-  /** Makes an event of a variant: same id, next number. Returns its seq. */
+  /** Makes an event of a variant, once: same id, next number. Returns its seq; undefined when there is no such variant. */
   shipVariant(id: number, now: number): number | undefined {
     return this.#guard(() => {
       const variant = this.variants.get(id);
       if (!variant) return undefined;
+      if (variant.shipped !== null) return variant.shipped;
       return this.#db
         .transaction(() => {
           const seq = this.outbox.highest() + 1;
           const { eventId: key, feed, raw } = variant;
-          this.outbox.insert([{ seq, id: key, feed, time: timeOfId(key), storedAt: now, raw }]);
+          this.outbox.insert([
+            { seq, id: key, key: Buffer.from(key, 'hex'), feed, time: timeOfId(key), storedAt: now, raw },
+          ]);
           this.variants.markShipped(id, seq);
           return seq;
         })
@@ -322,7 +214,7 @@ export class Store {
   /** How many events are kept. Events are pruned from the front only, so no table scan is needed. */
   eventCount(): number {
     const oldest = this.outbox.oldest();
-    return oldest === undefined ? 0 : this.outbox.lastSeq - oldest.seq + 1;
+    return oldest === undefined ? 0 : Math.max(0, this.outbox.lastSeq - oldest.seq + 1);
   }
 
   /** Something small to remember, by subject. */
@@ -364,11 +256,7 @@ export class Store {
   }
 }
 
-interface Known {
-  readonly seq: number;
-  readonly content: number;
-  readonly raw?: string;
-}
+type Rejections = readonly { readonly event: StoredEvent; readonly reason: string }[];
 
 /** The records hold names and addresses: for our user's eyes only. SQLite gives its -wal and -shm files the same mode. */
 function makePrivate(path: string): void {
