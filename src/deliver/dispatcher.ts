@@ -111,8 +111,7 @@ export class Dispatcher {
   async retryReject(signal: AbortSignal): Promise<boolean> {
     const reject = this.#store.rejects.due(this.name);
     if (!reject) return false;
-    // The cursor of the batch before must be durable before another batch leaves: a crash then repeats one batch at most. Most
-    // often the page that brought these events has carried it already.
+    // It counts as a batch: see `deliverOnce`.
     this.#store.flush(this.name);
     const event = this.#eventOf(reject.event);
     try {

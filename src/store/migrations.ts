@@ -22,8 +22,9 @@ const MIGRATIONS: readonly string[] = [
   -- Every identity that was ever stored, longer than Mimecast keeps its rows. The key starts with the time, so new keys go to
   -- the end of the tree and a page touches a few leaves only: the cost does not grow with the table.
   CREATE TABLE seen (
-    key BLOB PRIMARY KEY,                -- 4 bytes time (s, big-endian), 12 bytes of sha256(type, identity)
-    seq INTEGER NOT NULL                 -- where the event is, or was, in the outbox
+    key     BLOB PRIMARY KEY,            -- 4 bytes time (s, big-endian), 12 bytes of sha256(type, identity)
+    seq     INTEGER NOT NULL,            -- where the event is, or was, in the outbox
+    content INTEGER                      -- set when the event is pruned: 48 bits of sha256 of its canonical JSON
   ) WITHOUT ROWID;
   CREATE TABLE checkpoint (
     feed       TEXT PRIMARY KEY,

@@ -51,6 +51,7 @@ export class PageSorter {
   readonly #variants: Variants;
   readonly #malformed: MalformedRecords;
   readonly #lookUp;
+  readonly #contentOf;
   readonly #insertChunk;
   readonly #insertOne;
 
@@ -63,6 +64,7 @@ export class PageSorter {
         `SELECT key, seq FROM seen WHERE key IN (${Array(CHUNK).fill('?').join(',')})`,
       )
       .raw();
+    this.#contentOf = db.prepare<[Buffer], number | null>('SELECT content FROM seen WHERE key = ?').pluck();
     const insert = (rows: number) => `INSERT INTO seen (key, seq) VALUES ${Array(rows).fill('(?,?)').join(',')}`;
     this.#insertChunk = db.prepare(insert(CHUNK));
     this.#insertOne = db.prepare(insert(1));
@@ -86,7 +88,7 @@ export class PageSorter {
       const { id, key } = keys;
       const earlier = known.get(id);
       const isNew = earlier === undefined;
-      if (!isNew && this.#saysTheSame(earlier, raw)) {
+      if (!isNew && this.#saysTheSame(id, earlier, raw, record)) {
         counts.duplicates += 1;
         continue;
       }
@@ -122,13 +124,15 @@ export class PageSorter {
   }
 
   /**
-   * Is it the same record again? Mimecast may escape or order the same content differently. An event that has been pruned cannot be
-   * asked any more: its record is older than Mimecast keeps them.
+   * Is it the same record again? Mimecast may escape or order the same content differently. Of an event that has been pruned, the
+   * fingerprint of its content is left.
    */
-  #saysTheSame(earlier: Known, raw: string): boolean {
+  #saysTheSame(id: string, earlier: Known, raw: string, record: RawRecord): boolean {
     const stored = typeof earlier === 'number' ? this.#outbox.rawOf(earlier) : earlier.raw;
-    if (stored === undefined || stored === raw) return true;
-    return canonicalJson(JSON.parse(stored)) === canonicalJson(JSON.parse(raw));
+    if (stored === raw) return true;
+    const canonical = canonicalJson(record);
+    if (stored !== undefined) return canonicalJson(JSON.parse(stored)) === canonical;
+    return this.#contentOf.get(Buffer.from(id, 'hex')) === contentOf(canonical);
   }
 
   #keepMalformed(page: PageToStore, candidate: Candidate): boolean {

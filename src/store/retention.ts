@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3';
-import { lowestKey } from './key.ts';
+import { canonicalJson } from '../canonical.ts';
+import { contentOf, lowestKey } from './key.ts';
 
 const DAY = 86_400_000;
 /**
@@ -7,7 +8,7 @@ const DAY = 86_400_000;
  * an event a second time.
  */
 export const IDENTITY_DAYS = 45;
-/** Rows of one delete: a transaction of 1 to 3 ms, so that polling and sending never wait long. */
+/** Rows of one delete: a transaction of some ms, so that polling and sending never wait long. */
 const CHUNK = 500;
 
 /** What was let go of in one step; `more` tells whether another step is worth it. */
@@ -22,6 +23,7 @@ export class Retention {
   readonly #db: Database;
   readonly #mark;
   readonly #markedSeq;
+  readonly #remember;
   readonly #dropEvents;
   readonly #dropSeen;
   readonly #oldest;
@@ -35,10 +37,11 @@ export class Retention {
       .prepare<[number], number>('SELECT seq FROM tidemark WHERE day <= ? ORDER BY day DESC LIMIT 1')
       .pluck();
     this.#oldest = db
-      .prepare<[number, number], [number, number]>(
-        'SELECT seq, stored_at FROM event WHERE seq <= ? ORDER BY seq LIMIT ?',
+      .prepare<[number, number], [seq: number, storedAt: number, key: Buffer, raw: string]>(
+        'SELECT seq, stored_at, key, raw FROM event WHERE seq <= ? ORDER BY seq LIMIT ?',
       )
       .raw();
+    this.#remember = db.prepare<[number, Buffer, number]>('UPDATE seen SET content = ? WHERE key = ? AND seq = ?');
     this.#dropEvents = db.prepare<[number]>('DELETE FROM event WHERE seq <= ?');
     this.#dropSeen = db.prepare<[Buffer, number, number]>(
       'DELETE FROM seen WHERE key IN (SELECT key FROM seen WHERE key < ? AND seq <= ? ORDER BY key LIMIT ?)',
@@ -75,11 +78,15 @@ export class Retention {
   #pruneEvents(deliveredUpTo: number, storedBefore: number): number {
     // SQLite has no Infinity for an integer comparison.
     const limit = Math.min(deliveredUpTo, Number.MAX_SAFE_INTEGER);
+    const remembered: [content: number, key: Buffer, seq: number][] = [];
     let last = 0;
-    for (const [seq, storedAt] of this.#oldest.all(limit, CHUNK)) {
+    for (const [seq, storedAt, key, raw] of this.#oldest.iterate(limit, CHUNK)) {
       if (storedAt >= storedBefore) break;
+      // So that a record that comes again, and says something else by now, is still known for a variant.
+      remembered.push([contentOf(canonicalJson(JSON.parse(raw))), key, seq]);
       last = seq;
     }
+    for (const row of remembered) this.#remember.run(...row);
     return last === 0 ? 0 : this.#dropEvents.run(last).changes;
   }
 }

@@ -8,7 +8,8 @@ import Database from 'better-sqlite3';
 import { onTestFinished, vi } from 'vitest';
 import type { RawRecord } from '../../src/event.ts';
 import type { StoredEvent } from '../../src/store/outbox.ts';
-import { type Candidate, type PageOutcome, type PageToStore, Store } from '../../src/store/store.ts';
+import type { Candidate, PageOutcome, PageToStore } from '../../src/store/pages.ts';
+import { Store } from '../../src/store/store.ts';
 
 /** Real SQLite files, real second connections and real processes for the store's tests. */
 

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { Candidate, Store } from '../../src/store/store.ts';
+import type { Candidate } from '../../src/store/pages.ts';
+import type { Store } from '../../src/store/store.ts';
 import { candidateOf, numbers, openStore, recordOf, rowsOf, START, storePage, storePath } from './harness.ts';
 
 /**
@@ -74,7 +75,7 @@ class Model {
   /** All that ever entered; the first `pruned` of them have gone. */
   readonly events: ModelEvent[] = [];
   pruned = 0;
-  readonly firstOf = new Map<number, { readonly seq: number; readonly raw: string; readonly content: number }>();
+  readonly firstOf = new Map<number, { readonly seq: number; readonly content: number }>();
   readonly variants = new Set<string>();
   readonly cursors: Record<Output, number> = { siem: 0, archive: 0 };
   readonly durable: Record<Output, number> = { siem: 0, archive: 0 };
@@ -85,11 +86,10 @@ class Model {
       const { raw } = candidateFor(record);
       const first = this.firstOf.get(record.identity);
       if (!first) {
-        this.firstOf.set(record.identity, { seq: this.#enter(raw, storedAt), raw, content: record.content });
+        this.firstOf.set(record.identity, { seq: this.#enter(raw, storedAt), content: record.content });
         continue;
       }
-      const isKept = first.seq > this.pruned;
-      if (raw === first.raw || (isKept && record.content === first.content)) continue;
+      if (record.content === first.content) continue;
       const variant = `${record.identity}/${record.content}`;
       if (this.variants.has(variant)) continue;
       this.variants.add(variant);

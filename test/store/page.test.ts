@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { StoreError } from '../../src/store/errors.ts';
-import type { Candidate } from '../../src/store/store.ts';
+import type { Candidate } from '../../src/store/pages.ts';
 import {
   candidateOf,
   FEED,
@@ -234,11 +234,13 @@ describe('a record whose content has changed', () => {
     expect(storePage(store, [escaped], { variants: 'ship' })).toMatchObject({ added: [], duplicates: 1, variants: 0 });
   });
 
-  it('is kept when nobody can tell any more: its event has been pruned', () => {
+  it('is told from a re-read even when its event has been pruned', () => {
     const store = openStore();
     storePage(store, [candidateOf(first)]);
     store.prune({ now: START, storedBefore: START + 1 });
     expect(storePage(store, [candidateOf(first)])).toMatchObject({ duplicates: 1, variants: 0 });
+    const respelt = JSON.stringify(first).replaceAll('/', '\\/');
+    expect(storePage(store, [candidateOf(first, respelt)])).toMatchObject({ duplicates: 1, variants: 0 });
     expect(storePage(store, [candidateOf(changed)])).toMatchObject({ duplicates: 0, variants: 1 });
   });
 
