@@ -38,7 +38,7 @@ export function daemonCommand({ folder, api, feed, outputs, store, httpPort = 0 
   };
   const file = join(folder, 'forwarder.yaml');
   writeFileSync(file, stringify(config), { mode: 0o600 });
-  return { file: process.execPath, args: [DAEMON, 'run', '--config', file], cwd: folder };
+  return { file: process.execPath, args: ['--max-semi-space-size=4', DAEMON, 'run', '--config', file], cwd: folder };
 }
 
 /**

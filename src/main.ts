@@ -1,10 +1,12 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=4
 /**
  * argv → command; OS signals → AbortSignal; error → exit code. The only file that touches `process`.
+ *
+ * `--max-semi-space-size=4`, here and wherever else it is started: a page is garbage as soon as it is stored, and a young generation
+ * of 4 MiB holds it. The default took a third more memory. V8 takes the flag at its start only.
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { setFlagsFromString } from 'node:v8';
 import type { Shell } from './commands/command.ts';
 
 const OLDEST_NODE = [22, 19] as const;
@@ -17,9 +19,6 @@ if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1
   );
   process.exit(2);
 }
-
-// A page is garbage as soon as it is stored. A young generation of 4 MiB holds it; the default lets it grow to 16 and more.
-setFlagsFromString('--max-semi-space-size=4');
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
