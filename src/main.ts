@@ -31,7 +31,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     // The first asks, the second forces.
     if (stopping.signal.aborted) process.exit(EXIT_OF_SIGNAL[signal]);
-    stopping.abort();
+    stopping.abort(new DOMException(signal, 'AbortError'));
   });
 }
 // A reader that has gone away (`… | head`) is an end, not an error.

@@ -5,7 +5,7 @@ import { Backoff, sleep } from '../retry.ts';
 import { StoreError } from '../store/errors.ts';
 import type { Episode } from '../telemetry/episodes.ts';
 import type { Poller } from './poller.ts';
-import type { PauseReason, Pressure } from './pressure.ts';
+import { CollectingPaused, type Pressure } from './pressure.ts';
 import { SpanReader } from './span.ts';
 import type { WalkContext } from './walk.ts';
 
@@ -124,7 +124,7 @@ export class Collector {
     let lastFailureAt = startedAt;
     while (!this.#signals.stopping.aborted) {
       try {
-        this.#checkRoom();
+        this.#pressure.ensureRoom();
         const step = await this.poller.pollOnce(this.#signals.abort);
         added += step.added.length;
         failures = 0;
@@ -170,10 +170,12 @@ export class Collector {
     let reader: SpanReader | undefined;
     while (!this.#signals.stopping.aborted) {
       try {
-        this.#checkRoom();
+        this.#pressure.ensureRoom();
         if (!reader) {
           const to = (await client.serverNow(this.#signals.abort)) - settle;
-          reader = new SpanReader(this.#context, { from: to - sweepSpan, to }, maxWindow);
+          // Never before the feed began: who starts with `startFrom: 1h` does not want yesterday's events in the night.
+          const from = Math.max(to - sweepSpan, store.checkpoints.get(feed.name)?.begunAt ?? 0);
+          reader = new SpanReader(this.#context, { from, to }, maxWindow);
         }
         found += (await reader.readOnce(this.#signals.abort)).added.length;
         backoff.reset();
@@ -191,12 +193,6 @@ export class Collector {
         await this.#pause(backoff.next(retryAfterOf(error)));
       }
     }
-  }
-
-  /** Throws while there is no room for another page. */
-  #checkRoom(): void {
-    const reason = this.#pressure.check();
-    if (reason) throw new CollectingPaused(reason);
   }
 
   /** An output that takes events from memory costs half of one that reads them from the disk again: see `Outbox.relief`. */
@@ -221,22 +217,6 @@ export class Collector {
   #tell(error: unknown, retryable: boolean, nextTryAt: number): void {
     const hint = error instanceof ForwarderError ? (error.hint ?? null) : null;
     this.episode.failed({ reason: reasonOf(error), message: messageOf(error), hint, retryable, nextTryAt });
-  }
-}
-
-class CollectingPaused extends ForwarderError {
-  readonly reason: PauseReason;
-
-  constructor(reason: PauseReason) {
-    const storeIsFull = reason === 'store_full';
-    super(`collecting is paused: ${storeIsFull ? 'the store is full' : 'the disk is nearly full'}`, {
-      code: 'COLLECTING_PAUSED',
-      retryable: true,
-      hint: storeIsFull
-        ? 'Mend the output that holds events back, or raise store.maxSize. Nothing is lost: Mimecast keeps 30 days.'
-        : 'Free space on the disk of the store (see store.minFreeDisk). Nothing is lost: Mimecast keeps 30 days.',
-    });
-    this.reason = reason;
   }
 }
 

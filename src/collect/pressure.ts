@@ -1,3 +1,4 @@
+import { ForwarderError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -39,6 +40,12 @@ export class Pressure {
     return this.#set(this.#reason());
   }
 
+  /** Looks again, and throws `CollectingPaused` while there is no room for another page. */
+  ensureRoom(): void {
+    const reason = this.check();
+    if (reason) throw new CollectingPaused(reason);
+  }
+
   /** SQLite itself met a full disk. */
   diskIsFull(): void {
     this.#set('disk_full');
@@ -56,5 +63,22 @@ export class Pressure {
     this.#paused = reason ? { reason, since: this.#now() } : null;
     if (reason) this.#metrics.collectingPaused.set({ reason }, 1);
     return reason;
+  }
+}
+
+/** Passes by itself, once there is room. */
+export class CollectingPaused extends ForwarderError {
+  readonly reason: PauseReason;
+
+  constructor(reason: PauseReason) {
+    const storeIsFull = reason === 'store_full';
+    super(`collecting is paused: ${storeIsFull ? 'the store is full' : 'the disk is nearly full'}`, {
+      code: 'COLLECTING_PAUSED',
+      retryable: true,
+      hint: storeIsFull
+        ? 'Mend the output that holds events back, or raise store.maxSize. Nothing is lost: Mimecast keeps 30 days.'
+        : 'Free space on the disk of the store (see store.minFreeDisk). Nothing is lost: Mimecast keeps 30 days.',
+    });
+    this.reason = reason;
   }
 }

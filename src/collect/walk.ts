@@ -32,6 +32,8 @@ export interface WalkOptions {
   readonly progress?: (next: SavedWalk | null) => PageToStore['progress'];
 }
 
+/** Refused page tokens of one walk that are nobody's business but ours. */
+const PATIENT_REFUSALS = 50;
 /** More pages than this in one window (10 million records at the usual page size) is a walk without end, or too wide a window. */
 const MAX_PAGES = 20_000;
 
@@ -78,9 +80,11 @@ export class WindowWalk {
    */
   async step(signal: AbortSignal): Promise<PageOutcome> {
     const page = await this.#fetch(signal);
-    if (page === 'token refused') {
+    if (page instanceof Error) {
       this.#refusals += 1;
       this.#goTo(stateAfterRefusal(this.#state, this.#refusals === 1));
+      // Refused again and again, it is worth a word and a wait: the caller's.
+      if (this.#refusals % PATIENT_REFUSALS === 0) throw page;
       return NOTHING;
     }
     const candidates = page.records.map((record) => this.#candidateOf(record));
@@ -102,7 +106,8 @@ export class WindowWalk {
     return outcome;
   }
 
-  async #fetch(signal: AbortSignal): Promise<Page | 'token refused'> {
+  /** The page that is due, or what Mimecast said when it refused the page token. */
+  async #fetch(signal: AbortSignal): Promise<Page | Error> {
     const { client, feed, pageSize } = this.#context;
     const { window, token } = this.#state;
     try {
@@ -117,7 +122,7 @@ export class WindowWalk {
         signal,
       });
     } catch (error) {
-      if (token !== undefined && refusesPageToken(error)) return 'token refused';
+      if (token !== undefined && error instanceof Error && refusesPageToken(error)) return error;
       throw error;
     }
   }

@@ -1,5 +1,6 @@
 import { SingleBar } from 'cli-progress';
 import type { Command as CommanderCommand } from 'commander';
+import { Pressure } from '../collect/pressure.ts';
 import { SpanReader } from '../collect/span.ts';
 import type { FeedConfig } from '../config/config.ts';
 import type { LoadedConfig } from '../config/load.ts';
@@ -59,7 +60,8 @@ export const backfill: Command = {
     const client = new MimecastClient(loaded.config.mimecast, { metrics, userAgent: userAgentOf(host) });
     const store = Store.open(loaded.config.store.path);
     try {
-      const parts = { client, store, metrics, host, logger: loggerFor(shell, loaded) };
+      const pressure = new Pressure(store, loaded.config.store, metrics, host.now);
+      const parts = { client, store, metrics, host, logger: loggerFor(shell, loaded), pressure };
       const results: BackfillResult[] = [];
       for (const feed of feeds) results.push(await readFeed(shell, feed, span, parts));
       if (options.json === true) printJson(shell, results);
@@ -85,7 +87,7 @@ async function readFeed(
   shell: Shell,
   feed: FeedConfig,
   span: { from: number; to: number },
-  parts: Parameters<typeof walkContextOf>[1],
+  parts: Parameters<typeof walkContextOf>[1] & { readonly pressure: Pressure },
 ): Promise<BackfillResult> {
   // The newest stretch is still being written by Mimecast: live polling reads it when it has settled.
   const latest = (await parts.client.serverNow(shell.signal)) - feed.settle;
@@ -98,6 +100,7 @@ async function readFeed(
   try {
     while (!reader.done) {
       try {
+        parts.pressure.ensureRoom();
         const page = await reader.readOnce(shell.signal);
         counts.new += page.added.length;
         counts.known += page.duplicates;

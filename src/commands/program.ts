@@ -5,7 +5,7 @@ import { StoreError } from '../store/errors.ts';
 import type { Command, Shell } from './command.ts';
 import { commands } from './index.ts';
 
-/** What the process ends with: 0 done · 1 it ran and the answer is bad · 2 usage or config · 3 the store · 143 stopped in the middle. */
+/** What the process ends with: 0 done · 1 it ran and the answer is bad · 2 usage or config · 3 the store · 130, 143 stopped in the middle. */
 export async function runProgram(shell: Shell, args: readonly string[]): Promise<number> {
   const program = new Program('mimecast-forwarder')
     .description(
@@ -48,7 +48,7 @@ async function commandsFor(args: readonly string[]): Promise<Command[]> {
 
 /** Tells what happened and what to do, and gives the exit code. */
 function explain(shell: Shell, error: unknown): number {
-  if (isAbort(error) && shell.signal.aborted) return 143;
+  if (isAbort(error) && shell.signal.aborted) return messageOf(shell.signal.reason) === 'SIGINT' ? 130 : 143;
   if (!(error instanceof ForwarderError)) {
     shell.stderr.write(`mimecast-forwarder: unexpected: ${error instanceof Error ? error.stack : messageOf(error)}\n`);
     return 1;

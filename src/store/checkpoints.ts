@@ -14,6 +14,8 @@ export interface Walk {
 export interface Checkpoint {
   readonly feed: string;
   readonly type: string;
+  /** Where reading began when the feed was new to the store. */
+  readonly begunAt: number | null;
   /** All up to here has been read. */
   readonly doneUntil: number | null;
   readonly walk: Walk | null;
@@ -24,6 +26,7 @@ export interface Checkpoint {
 interface Row {
   feed: string;
   type: string;
+  begun_at: number | null;
   done_until: number | null;
   walk: string | null;
   swept_at: number | null;
@@ -42,8 +45,8 @@ export class Checkpoints {
     this.#guard = guard;
     this.#get = db.prepare<[string], Row>('SELECT * FROM checkpoint WHERE feed = ?');
     this.#all = db.prepare<[], Row>('SELECT * FROM checkpoint ORDER BY feed');
-    this.#save = db.prepare<[string, string, number | null, string | null, number | null]>(
-      `INSERT INTO checkpoint (feed, type, done_until, walk, last_event) VALUES (?, ?, ?, ?, ?)
+    this.#save = db.prepare<[string, string, number | null, number | null, string | null, number | null]>(
+      `INSERT INTO checkpoint (feed, type, begun_at, done_until, walk, last_event) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (feed) DO UPDATE SET type = excluded.type, done_until = excluded.done_until, walk = excluded.walk,
          last_event = max(coalesce(last_event, 0), coalesce(excluded.last_event, last_event, 0))`,
     );
@@ -60,7 +63,7 @@ export class Checkpoints {
   }
 
   save(feed: string, type: string, doneUntil: number | null, walk: Walk | null, lastEvent: number | null): void {
-    this.#guard(() => this.#save.run(feed, type, doneUntil, walk && JSON.stringify(walk), lastEvent));
+    this.#guard(() => this.#save.run(feed, type, doneUntil, doneUntil, walk && JSON.stringify(walk), lastEvent));
   }
 
   swept(feed: string, at: number): void {
@@ -72,6 +75,7 @@ function checkpointOf(row: Row): Checkpoint {
   return {
     feed: row.feed,
     type: row.type,
+    begunAt: row.begun_at,
     doneUntil: row.done_until,
     walk: row.walk === null ? null : (JSON.parse(row.walk) as Walk),
     sweptAt: row.swept_at,

@@ -29,6 +29,7 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE checkpoint (
     feed       TEXT PRIMARY KEY,
     type       TEXT NOT NULL,
+    begun_at   INTEGER,                  -- ms since 1970: nothing before it was ever wanted
     done_until INTEGER,                  -- ms since 1970: all before it has been read
     walk       TEXT,                     -- JSON: the window being read, with its page token
     swept_at   INTEGER,

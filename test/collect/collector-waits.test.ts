@@ -244,7 +244,7 @@ describe('the sweep', () => {
     await collector.catchUp();
     clock.ms += 60 * MINUTE;
     await collector.catchUp();
-    simulator.add(recordAt(NOON - 30 * MINUTE, 'late'), recordAt(NOON - 40 * 60 * MINUTE, 'later'));
+    simulator.add(recordAt(NOON - 30 * MINUTE, 'late'), recordAt(NOON - 50 * MINUTE, 'later'));
     clock.ms += MINUTE;
     await collector.catchUp();
     expect(storedIds(store)).toHaveLength(20);
@@ -257,6 +257,17 @@ describe('the sweep', () => {
     expect(store.checkpoints.get('mail')).toEqual({ ...before, sweptAt: clock.ms });
     expect(fetchPage.mock.calls.every(([request]) => request.background === true)).toBe(true);
     expect(log.entries.at(-1)).toMatchObject({ found: 2 });
+  });
+
+  it('reads nothing from before the feed began', async () => {
+    mail(20);
+    const context = contextFor(simulator, store, { now: clock.now }, clock);
+    const { collector } = collectorFor(context);
+    await collector.catchUp();
+    simulator.add(recordAt(NOON - 40 * 60 * MINUTE, 'never wanted'));
+    collector.sweep(rethrow);
+    await collector.idle();
+    expect(storedIds(store)).toHaveLength(20);
   });
 
   it('is waited out as polling is, and left to the next one after ten failures in a row', async () => {
@@ -277,7 +288,7 @@ describe('the sweep', () => {
     const { collector } = collectorFor(context);
     await collector.catchUp();
     const newest = store.checkpoints.get('mail')?.lastEvent;
-    simulator.add(recordAt(NOON - 40 * 60 * MINUTE, 'old'));
+    simulator.add(recordAt(NOON - 50 * MINUTE, 'old'));
     collector.sweep(rethrow);
     await collector.idle();
     expect(storedIds(store)).toHaveLength(21);

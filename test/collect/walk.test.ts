@@ -142,6 +142,21 @@ describe('a page token that is refused', () => {
   });
 });
 
+describe('page tokens that are refused for ever', () => {
+  it('are told to the caller now and then, and asking goes on', async () => {
+    simulator.inject(...parseFaults('page-token-expiry'));
+    simulator.add(...Array.from({ length: 25 }, (_, at) => recordAt(NOON - 10 * MINUTE, `same second ${at}`)));
+    const { poller } = reader();
+    const told: unknown[] = [];
+    for (let step = 0; step < 250; step += 1) await poller.pollOnce(NEVER).catch((error: unknown) => told.push(error));
+    expect(told).toHaveLength(2);
+    expect(told[0]).toMatchObject({ reason: 'bad_request' });
+    simulator.clearFaults();
+    await readAll(poller);
+    expectAllStoredOnce();
+  });
+});
+
 describe('a page that could not be stored', () => {
   it('is due again: neither the walk nor the checkpoint has moved, and nothing is lost', async () => {
     mail(45);

@@ -36,6 +36,7 @@ describe('a page', () => {
     expect(store.checkpoints.get(FEED)).toEqual({
       feed: FEED,
       type: 'attachment',
+      begunAt: START - 1000,
       doneUntil: START - 1000,
       walk,
       sweptAt: null,
