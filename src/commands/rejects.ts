@@ -1,5 +1,6 @@
 import type { Command as CommanderCommand } from 'commander';
 import { UsageError } from '../errors.ts';
+import { visible } from '../status/text.ts';
 import type { Malformed } from '../store/malformed.ts';
 import type { Reject } from '../store/rejects.ts';
 import type { Store } from '../store/store.ts';
@@ -158,9 +159,9 @@ function malformedForPeople({ id, feed, foundAt, reason, raw }: Malformed): unkn
 
 function lineOfReject({ id, output, at, reason, retrying, event }: Reject): string {
   const state = retrying ? ', will be sent again' : '';
-  return `${id}  ${new Date(at).toISOString()}  output ${output}  event ${event.id}${state}\n    ${reason}`;
+  return `${id}  ${new Date(at).toISOString()}  output ${output}  event ${event.id}${state}\n    ${visible(reason)}`;
 }
 
 function lineOfMalformed({ id, feed, foundAt, reason }: Malformed): string {
-  return `m${id}  ${new Date(foundAt).toISOString()}  feed ${feed}  could not be read\n    ${reason}`;
+  return `m${id}  ${new Date(foundAt).toISOString()}  feed ${feed}  could not be read\n    ${visible(reason)}`;
 }

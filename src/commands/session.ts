@@ -49,8 +49,15 @@ export async function withStore<T>({ config }: LoadedConfig, work: (store: Store
   }
 }
 
+/** What a terminal obeys or does not show: C1 controls, bidirectional and other format characters, line separators. */
+const UNPRINTED = /[\u007f-\u009f\u00ad\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** JSON, with what a sender of mail could fool a terminal with as `\u…`: the same value to any reader. */
 export function printJson(shell: Shell, value: unknown): void {
-  shell.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  const escaped = JSON.stringify(value, null, 2).replace(UNPRINTED, (char) =>
+    Array.from({ length: char.length }, (_, at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
+  );
+  shell.stdout.write(`${escaped}\n`);
 }
 
 /** ms of an ISO time given as `--from` or `--to`. */

@@ -1,5 +1,6 @@
 import type { Command as CommanderCommand } from 'commander';
 import { UsageError } from '../errors.ts';
+import { visible } from '../status/text.ts';
 import type { Variant } from '../store/variants.ts';
 import type { Command, ExitCode, Shell } from './command.ts';
 import {
@@ -61,5 +62,5 @@ function readable({ raw, foundAt, ...variant }: Variant): unknown {
 
 function lineOf(variant: Variant): string {
   const shipped = variant.shipped === null ? '' : ', shipped';
-  return `${variant.id}  ${new Date(variant.foundAt).toISOString()}  ${variant.feed}  event ${variant.eventId}${shipped}\n    ${variant.raw}`;
+  return `${variant.id}  ${new Date(variant.foundAt).toISOString()}  ${variant.feed}  event ${variant.eventId}${shipped}\n    ${visible(variant.raw)}`;
 }
