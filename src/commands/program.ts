@@ -53,7 +53,12 @@ function explain(shell: Shell, error: unknown): number {
     shell.stderr.write(`mimecast-forwarder: unexpected: ${error instanceof Error ? error.stack : messageOf(error)}\n`);
     return 1;
   }
-  shell.stderr.write(`mimecast-forwarder: ${error instanceof ConfigError ? error.message : messageOf(error)}\n`);
+  if (error instanceof ConfigError && error.mistakes.length > 0) {
+    const count = error.mistakes.length === 1 ? 'a mistake' : `${error.mistakes.length} mistakes`;
+    shell.stderr.write(`mimecast-forwarder: the config has ${count}:\n${error.message}\n`);
+  } else {
+    shell.stderr.write(`mimecast-forwarder: ${messageOf(error)}\n`);
+  }
   if (error.hint) shell.stderr.write(`  ${error.hint}\n`);
   if (error instanceof StoreError) return 3;
   return error instanceof UsageError || error instanceof ConfigError ? 2 : 1;

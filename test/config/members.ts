@@ -65,7 +65,6 @@ const common = {
   accepted: () => 'written',
   lossless: () => true,
   create: () => ({
-    concurrency: 1,
     send: async () => ({ rejected: [], shortened: 0 }),
     probe: async () => 'there',
     close: async () => void stdout.end(),
