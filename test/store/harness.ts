@@ -150,16 +150,11 @@ export class StoreProcess {
   readonly lines: string[] = [];
   readonly ended: Promise<NodeJS.Signals | number | null>;
 
-  constructor(
-    role: Role,
-    path: string,
-    options: { readonly argument?: string; readonly umask?: string; readonly uid?: number } = {},
-  ) {
+  constructor(role: Role, path: string, options: { readonly argument?: string; readonly umask?: string } = {}) {
     const script = join(import.meta.dirname, 'store-process.ts');
     const command = `umask ${options.umask ?? '022'}; exec "$0" "$@"`;
     this.child = spawn('sh', ['-c', command, process.execPath, script, role, path, options.argument ?? ''], {
       stdio: ['pipe', 'pipe', 'inherit'],
-      ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
     });
     const { stdout } = this.child;
     if (!stdout) throw new Error('the process has no standard output');

@@ -319,14 +319,14 @@ describe('a place that cannot be used', () => {
   });
 
   // Root may write everywhere, so another user tries.
-  const NOBODY = process.getuid?.() === 0 ? { uid: 65_534 } : {};
+  const NOBODY = process.getuid?.() === 0 ? '65534' : '';
 
   it('is told: a folder that is not ours to write to', async () => {
     const folder = join(dirname(storePath()), 'readable');
     mkdirSync(folder);
     chmodSync(dirname(folder), 0o755);
     chmodSync(folder, 0o555);
-    const [said = ''] = await new StoreProcess('open', join(folder, 'forwarder.db'), NOBODY).saidLines(1);
+    const [said = ''] = await new StoreProcess('open', join(folder, 'forwarder.db'), { argument: NOBODY }).saidLines(1);
     expect(JSON.parse(said)).toMatchObject({
       name: 'StoreError',
       code: 'STORE_UNREADABLE',
@@ -340,7 +340,7 @@ describe('a place that cannot be used', () => {
     chmodSync(dirname(path), 0o755);
     chmodSync(path, 0o444);
     const before = digestOf(path);
-    const [said = ''] = await new StoreProcess('open', path, NOBODY).saidLines(1);
+    const [said = ''] = await new StoreProcess('open', path, { argument: NOBODY }).saidLines(1);
     expect(JSON.parse(said)).toMatchObject({
       name: 'StoreError',
       code: 'STORE_UNREADABLE',

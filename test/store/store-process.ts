@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import Database from 'better-sqlite3';
 import { codeOf, ForwarderError, messageOf } from '../../src/errors.ts';
 import { Store } from '../../src/store/store.ts';
 
@@ -6,7 +7,7 @@ import { Store } from '../../src/store/store.ts';
  * Works on a store in a process of its own, so that tests can kill it: `node store-process.ts ROLE PATH ARGUMENT`. It runs outside
  * vitest, so it shares nothing with `harness.ts`.
  *
- * `open` says `open`, or the error as JSON, and ends · `hold` locks the store, says `held` and stays · `add` stores a page of so many
+ * `open` says `open`, or the error as JSON, and ends; with an argument, as the user of that number · `hold` locks the store, says `held` and stays · `add` stores a page of so many
  * events and ends · `write` stores page after page of 7 events, saying `stored N` after each · `deliver` sends batches of 5 as a
  * dispatcher does, saying `sent FIRST LAST` before each cursor moves.
  */
@@ -58,7 +59,14 @@ function deliver(store: Store): void {
   setInterval(() => undefined, 1000);
 }
 
+/** Only now, with all that is needed loaded: Node itself may stand where another user cannot read. */
+function become(uid: string): void {
+  new Database(':memory:').close();
+  process.seteuid?.(Number(uid));
+}
+
 try {
+  if (role === 'open' && argument !== '') become(argument);
   const store = Store.open(path);
   if (role === 'hold') {
     store.lock({ pid: process.pid, host: 'tester', startedAt: Date.UTC(2026, 0, 1) });
