@@ -2,14 +2,8 @@ import type { FeedType } from '../feeds/feed.ts';
 import type { MimecastOptions } from '../mimecast/options.ts';
 import type { OutputType } from '../outputs/output.ts';
 import type { Secret } from '../secret.ts';
-import {
-  type FeedStart,
-  type ListenAddress,
-  type OutputStart,
-  parseFeedStart,
-  parseListenAddress,
-  parseOutputStart,
-} from './scalars.ts';
+import type { ListenAddress } from '../telemetry/listen.ts';
+import { type FeedStart, type OutputStart, parseFeedStart, parseListenAddress, parseOutputStart } from './scalars.ts';
 import type { CheckedConfig, ConfigTables } from './schema.ts';
 
 /** The config as the daemon uses it. Durations are in ms, sizes in bytes, secrets are `Secret`s; every default is filled in. */

@@ -1,6 +1,7 @@
 import { validateDetailed } from 'node-cron';
 import { z } from 'zod';
 import { parseDuration } from '../options.ts';
+import type { ListenAddress } from '../telemetry/listen.ts';
 
 /** Fields that only the config has: names, schedules, points in time, addresses. Texts in, texts out; the parsers are beside them. */
 
@@ -72,12 +73,6 @@ export function parseOutputStart(text: string): OutputStart | undefined {
 function parseTime(text: string): number | undefined {
   const isTime = z.iso.datetime({ offset: true }).safeParse(text).success || z.iso.date().safeParse(text).success;
   return isTime ? Date.parse(text) : undefined;
-}
-
-/** Where the HTTP endpoints listen. */
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
 }
 
 export function listenAddress(description: string) {

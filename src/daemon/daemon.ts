@@ -187,7 +187,7 @@ export class Daemon {
     const { http } = this.#live.config;
     if (http === false) return;
     this.#server = await startServer({
-      listen: addressText(http.listen),
+      listen: http.listen,
       token: http.token,
       metrics: this.metrics,
       snapshot: () => this.snapshot(),
@@ -249,8 +249,4 @@ export class Daemon {
 
 function rejectionsOf(results: readonly PromiseSettledResult<unknown>[]): unknown[] {
   return results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
-}
-
-function addressText({ host, port }: { readonly host: string; readonly port: number }): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -1,27 +1,19 @@
-import { ForwarderError, UsageError } from '../errors.ts';
+import { ForwarderError } from '../errors.ts';
 
+/** Where the HTTP endpoints listen. */
 export interface ListenAddress {
-  /** Undefined: all addresses of the machine. */
-  readonly host: string | undefined;
+  readonly host: string;
+  /** 0 asks the system for a free one. */
   readonly port: number;
 }
 
-/** Reads `127.0.0.1:9464`, `[::1]:9464`, `localhost:9464` and `:9464`. Throws a `UsageError` on anything else. */
-export function parseListen(text: string): ListenAddress {
-  const match = /^(?:\[([0-9a-fA-F:.]+(?:%\w+)?)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text.trim());
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) {
-    throw new UsageError(
-      `cannot listen on ${JSON.stringify(text)}`,
-      'Write host:port, such as 127.0.0.1:9464 or [::1]:9464.',
-    );
-  }
-  return { host: match[1] ?? (match[2] || undefined), port };
-}
-
 /** Says of a failed `listen` what can be done about it. */
-export function listenFailure(error: Error & { readonly code?: string }, listen: string): ForwarderError {
-  return new ForwarderError(`cannot serve status and metrics on ${listen}`, {
+export function listenFailure(
+  error: Error & { readonly code?: string },
+  { host, port }: ListenAddress,
+): ForwarderError {
+  const place = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return new ForwarderError(`cannot serve status and metrics on ${place}`, {
     code: 'HTTP_LISTEN',
     hint: HINTS[error.code ?? ''] ?? 'Correct http.listen, or set http: false to do without.',
     cause: error,

@@ -7,12 +7,11 @@ import { readiness } from '../status/readiness.ts';
 import type { Snapshot } from '../status/snapshot.ts';
 import { renderTerminal } from '../status/terminal.ts';
 import { Exposer } from './exposition.ts';
-import { listenFailure, parseListen } from './listen.ts';
+import { type ListenAddress, listenFailure } from './listen.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface ServerOptions {
-  /** `127.0.0.1:9464`, `[::1]:9464`, `:9464`; port 0 takes any that is free. */
-  readonly listen: string;
+  readonly listen: ListenAddress;
   /** Bearer token for everything but the two probes. */
   readonly token?: Secret | undefined;
   readonly metrics: Metrics;
@@ -57,7 +56,6 @@ type Route = { readonly open: boolean; answer(request: IncomingMessage): Answer 
 
 /** Serves metrics, probes and status. Rejects with a `ForwarderError` when it cannot listen. */
 export async function startServer(options: ServerOptions): Promise<StatusServer> {
-  const address = parseListen(options.listen);
   const routes = routesOf(options);
   const server = createServer(LIMITS, (request, response) => {
     void respond(request, response, routes, options.token);
@@ -67,13 +65,13 @@ export async function startServer(options: ServerOptions): Promise<StatusServer>
   server.on('clientError', refuseGarbage);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(listenFailure(error, options.listen)));
-    server.listen(address.port, address.host, resolve);
+    server.listen(options.listen.port, options.listen.host, resolve);
   });
   // An accept that fails (no file descriptor left) must not end the daemon: the next one may work.
   server.removeAllListeners('error').on('error', () => undefined);
   let closed: Promise<void> | undefined;
   return {
-    url: urlOf(server, address.host),
+    url: urlOf(server, options.listen.host),
     close: () => {
       closed ??= closeServer(server);
       return closed;
