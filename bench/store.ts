@@ -122,7 +122,7 @@ function candidatesOf(page: number, first: number): Candidate[] {
     const record: RawRecord = benchRecord(page * PAGE + index, first);
     const identity = feed.identify(record);
     if ('malformed' in identity) throw new Error(`a record of the benchmark is malformed: ${identity.malformed}`);
-    return { raw: JSON.stringify(record), record, time: identity.time, parts: identity.parts };
+    return { raw: Buffer.from(JSON.stringify(record)), record, time: identity.time, parts: identity.parts };
   });
 }
 

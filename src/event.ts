@@ -55,7 +55,7 @@ export interface EventInit {
   readonly id: string;
   readonly source: EventSource;
   readonly time: number;
-  readonly raw: string;
+  readonly raw: Buffer;
   readonly record?: RawRecord | undefined;
 }
 
@@ -68,8 +68,8 @@ export class ForwarderEvent {
   readonly source: EventSource;
   /** Mimecast's `date`, ms since 1970; whole seconds. */
   readonly time: number;
-  /** The record's JSON text as Mimecast sent it, on one line. */
-  readonly raw: string;
+  /** The record's JSON text as Mimecast sent it, on one line, in UTF-8. Bytes are copied; a string would have to be decoded and encoded. */
+  readonly raw: Buffer;
   #record: RawRecord | undefined;
   #fields: EventFields | undefined;
 
@@ -83,7 +83,7 @@ export class ForwarderEvent {
   }
 
   get record(): RawRecord {
-    this.#record ??= JSON.parse(this.raw) as RawRecord;
+    this.#record ??= JSON.parse(this.raw.toString()) as RawRecord;
     return this.#record;
   }
 

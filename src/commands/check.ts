@@ -161,7 +161,7 @@ function testEvent(feeds: readonly FeedConfig[], now: number): ForwarderEvent {
   };
   const source = config.type.create({ name: config.name, key: config.dedupe.key });
   const id = eventId(source.type, time, ['test', String(now)]);
-  return new ForwarderEvent({ seq: 0, id, source, time, raw: JSON.stringify(record), record });
+  return new ForwarderEvent({ seq: 0, id, source, time, raw: Buffer.from(JSON.stringify(record)), record });
 }
 
 async function find(subject: string, look: () => Promise<string>): Promise<Finding> {

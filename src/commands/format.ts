@@ -83,7 +83,7 @@ function eventOf(record: unknown, feed: Feed): ForwarderEvent | string {
   const identity = feed.identify(record);
   if ('malformed' in identity) return identity.malformed;
   const { time, parts } = identity;
-  const raw = JSON.stringify(record);
+  const raw = Buffer.from(JSON.stringify(record));
   return new ForwarderEvent({
     seq: 0,
     id: eventId(feed.type, time, parts),

@@ -149,7 +149,7 @@ function complain(shell: Shell, id: string): 1 {
 }
 
 function rejectForPeople({ id, output, at, reason, retrying, event }: Reject): unknown {
-  const record = JSON.parse(event.raw) as unknown;
+  const record = JSON.parse(event.raw.toString()) as unknown;
   return { id, output, at: new Date(at).toISOString(), reason, retrying, eventId: event.id, feed: event.feed, record };
 }
 

@@ -1,9 +1,20 @@
 import type { ForwarderEvent } from '../event.ts';
 
+/**
+ * A line in two pieces: text, and UTF-8 that follows it as it stands. A message that ends with a record's own bytes is sent by
+ * copying them; as one string it would be joined, flattened and encoded, each time over its whole length.
+ */
+export interface Line {
+  readonly head: string;
+  readonly tail: Buffer;
+}
+
 /** The text of an event, and whether something had to be cut to fit. */
 export interface Rendered {
   /** One line: no CR, no LF, no NUL, no lone surrogate, whatever the record holds. */
   readonly text: string;
+  /** The same, from a format that passes the record's bytes on. An output that writes bytes takes it instead of `text`. */
+  readonly line?: Line;
   /** True when fields were shortened. The text says so itself; the whole record stays in the store. */
   readonly shortened: boolean;
 }

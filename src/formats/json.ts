@@ -1,7 +1,7 @@
 import { canonicalJson } from '../canonical.ts';
 import type { ForwarderEvent } from '../event.ts';
-import type { Format, Rendered } from './format.ts';
-import { fits, LOST_NAMES_BYTES, lostNames, type Part, shorten } from './shorten.ts';
+import type { Format, Line, Rendered } from './format.ts';
+import { LOST_NAMES_BYTES, lostNames, type Part, shorten } from './shorten.ts';
 import { utcSeconds } from './timestamp.ts';
 
 /**
@@ -9,7 +9,7 @@ import { utcSeconds } from './timestamp.ts';
  * `{"eventId":"<32 hex>","eventTime":"2024-11-17T20:16:00Z","feed":"attachment","senderAddress":…}`, and, when something had to
  * be cut, `"truncated":["details"]` at the end.
  *
- * The record's text is spliced in as it was sent. Writing the parsed record anew would cost four times as much, and would
+ * The record's bytes are spliced in as they were sent. Writing the parsed record anew would cost four times as much, and would
  * write numbers past 2^53 differently from Mimecast.
  */
 export const json: Format = {
@@ -20,31 +20,48 @@ export const json: Format = {
 
 function render(event: ForwarderEvent, maxBytes = Number.POSITIVE_INFINITY): Rendered {
   const head = headOf(event);
-  const text = spliced(event, head);
-  if (text !== undefined && fits(text, maxBytes)) return { text, shortened: false };
+  const line = spliced(event, head);
+  if (line !== undefined && line.head.length + line.tail.length <= maxBytes) return new Spliced(line);
   return rewritten(event.record, head, maxBytes, event.source.keepFirst ?? []);
+}
+
+/** The record as sent, behind our head. Most outputs never ask for it as one text. */
+class Spliced implements Rendered {
+  readonly line: Line;
+  readonly shortened = false;
+
+  constructor(line: Line) {
+    this.line = line;
+  }
+
+  get text(): string {
+    return this.line.head + this.line.tail.toString();
+  }
 }
 
 /** Members that are ours. A record's own by these names is left out, so that no reader can take it for ours. */
 const OURS = ['eventId', 'eventTime', 'feed', 'truncated'] as const;
 
+/** ASCII, so its length is its size in bytes. */
 function headOf(event: ForwarderEvent): string {
   return `{"eventId":"${event.id}","eventTime":"${utcSeconds(event.time)}Z","feed":"${event.source.type}"`;
 }
 
 /**
- * What keeps a record's text from standing on a line as it is, found in one pass: white space that would end the line, any
- * surrogate (it may be a lone one), any `\u` (it may spell a lone one, or one of our names), `CEF:0`, our names.
+ * What keeps a record's text from standing on a line as it is, found in one pass over its bytes (all of it is ASCII): white space
+ * that would end the line, any `\u` (it may spell a lone surrogate, or one of our names), `CEF:0`, our names.
  */
-const NEEDS_CARE = /[\t\n\r\ud800-\udfff]|\\u|CEF:0|"(?:eventId|eventTime|feed|truncated)"/;
+const NEEDS_CARE = /[\t\n\r]|\\u|CEF:0|"(?:eventId|eventTime|feed|truncated)"/;
 
 /** Head and record as one object; undefined when the text does not lend itself to it. */
-function spliced(event: ForwarderEvent, head: string): string | undefined {
+function spliced({ raw, record }: ForwarderEvent, head: string): Line | undefined {
+  const text = raw.toString('latin1');
   // An object without members, or with white space before the first, is not worth a case of its own.
-  if (!event.raw.startsWith('{"')) return undefined;
-  if (!NEEDS_CARE.test(event.raw)) return `${head},${event.raw.slice(1)}`;
-  if (OURS.some((name) => Object.hasOwn(event.record, name))) return undefined;
-  return `${head},${lineSafe(event.raw).slice(1)}`;
+  if (!text.startsWith('{"')) return undefined;
+  const needsCare = NEEDS_CARE.test(text);
+  if (needsCare && OURS.some((name) => Object.hasOwn(record, name))) return undefined;
+  const safe = needsCare ? Buffer.from(lineSafe(raw.toString())) : raw;
+  return { head: `${head},`, tail: safe.subarray(1) };
 }
 
 /** An escape sequence: a surrogate pair, a surrogate without its other half (group 1), or any other. */
@@ -53,7 +70,7 @@ const ESCAPES = /\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(\\u[d
 /**
  * JSON text, less what receivers stumble on, with the same meaning:
  * - Tabs and line ends can only stand between tokens (RFC 8259 §7), where a space means the same.
- * - A lone surrogate, raw or escaped, becomes U+FFFD: strict parsers refuse the whole message for it.
+ * - A lone surrogate, escaped or not, becomes U+FFFD: strict parsers refuse the whole message for it.
  * - `CEF:0` is what SC4S takes for CEF anywhere in a message, so a subject could hide the event from its parser.
  */
 function lineSafe(text: string): string {

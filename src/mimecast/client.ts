@@ -157,7 +157,7 @@ export class MimecastClient {
     const answer = await this.#exchange(feed, call, signal);
     const now = this.#clock.now();
     const page = answer.status === 200 ? readPage(answer, recordsKey, asked, now) : undefined;
-    const failure = page === undefined ? failureOfAnswer(answer, answer.text, asked, now) : page.failure;
+    const failure = page === undefined ? failureOfAnswer(answer, answer.body.toString(), asked, now) : page.failure;
     if (failure === undefined) this.#limiter.succeeded(answer.headers, now);
     else if (failure.reason === 'rate_limited') this.#pause(feed, failure);
     if (page === undefined || (failure !== undefined && page.records.length === 0)) throw failure;
@@ -174,13 +174,14 @@ export class MimecastClient {
     return this.#counted(NO_FEED, async () => {
       const answer = await this.#exchange(NO_FEED, call, signal);
       const now = this.#clock.now();
+      const text = answer.body.toString();
       if (answer.status !== 200) {
-        const failure = failureOfAnswer(answer, answer.text, asked, now);
+        const failure = failureOfAnswer(answer, text, asked, now);
         if (failure.reason === 'rate_limited') this.#pause(NO_FEED, failure);
         throw failure;
       }
-      const body = parseJson(answer.text);
-      if (!isObject(body)) throw notAnEnvelope(answer, answer.text, asked);
+      const body = parseJson(text);
+      if (!isObject(body)) throw notAnEnvelope(answer, text, asked);
       const failure = failureOfEnvelope(body, answer, asked, now);
       if (failure !== undefined) throw failure;
       return body;

@@ -31,8 +31,8 @@ export function pageBody({ filter, pageSize, pageToken }: PageRequest): string {
 export function readPage(answer: Answer, recordsKey: string, asked: Asked, now: number): Page {
   let parsed: ParsedPage | undefined;
   try {
-    parsed = parsePage(answer.text, recordsKey);
-    if (parsed === undefined) throw notAnEnvelope(answer, answer.text, asked);
+    parsed = parsePage(answer.body, recordsKey);
+    if (parsed === undefined) throw notAnEnvelope(answer, answer.body.toString(), asked);
     const { records, envelope } = parsed;
     const failure = failureOfEnvelope(envelope, answer, asked, now);
     return { records, next: nextPageToken(envelope), failure };
@@ -40,7 +40,7 @@ export function readPage(answer: Answer, recordsKey: string, asked: Asked, now: 
     if (!(error instanceof UnknownShape)) throw error;
     const odd = unknownShape(error.message, answer, asked);
     if (parsed !== undefined) return { records: parsed.records, next: undefined, failure: odd };
-    const body = parseJson(answer.text);
+    const body = parseJson(answer.body.toString());
     throw (isObject(body) && failureOfEnvelope(body, answer, asked, now)) || odd;
   }
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ForwarderEvent } from '../event.ts';
 import type { Envelope, EnvelopeContext } from '../formats/envelopes/envelope.ts';
 import { envelopes, headerName } from '../formats/envelopes/index.ts';
-import type { Format } from '../formats/format.ts';
+import type { Format, Rendered } from '../formats/format.ts';
 import { duration, port, size } from '../options.ts';
 import { defineOutput, type Output, type Sent } from './output.ts';
 import { ConfirmByClose } from './wire/confirm-by-close.ts';
@@ -11,7 +11,7 @@ import { ConfirmByWrite } from './wire/confirm-by-write.ts';
 import { Datagrams, MAX_DATAGRAM_BYTES } from './wire/datagrams.ts';
 import { Dialer } from './wire/dialer.ts';
 import { tlsOptions } from './wire/tls.ts';
-import { type Endpoint, urlOf, type Wire } from './wire/wire.ts';
+import { type Endpoint, type Message, urlOf, type Wire } from './wire/wire.ts';
 
 /** RFC 5426 §3.3 and RFC 5425 §4.1; 514 is custom, not standard, for plain TCP. */
 const DEFAULT_PORTS = { udp: 514, tcp: 514, tls: 6514 } as const;
@@ -146,12 +146,14 @@ class SyslogOutput implements Output {
 
   async send(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<Sent> {
     signal.throwIfAborted();
-    const messages = events.map((event) => compose(event, this.#composition));
-    await this.#wire.deliver(
-      messages.map(({ text }) => text),
-      signal,
-    );
-    return { rejected: [], shortened: messages.filter(({ shortened }) => shortened).length };
+    let shortened = 0;
+    const messages = events.map((event) => {
+      const composed = compose(event, this.#composition);
+      if (composed.shortened) shortened += 1;
+      return composed.message;
+    });
+    await this.#wire.deliver(messages, signal);
+    return { rejected: [], shortened };
   }
 
   probe(signal: AbortSignal): Promise<string> {
@@ -164,13 +166,21 @@ class SyslogOutput implements Output {
 }
 
 /** Header and text of an event, in at most `maxMessageBytes` octets. */
-function compose(event: ForwarderEvent, { format, envelope, header, maxMessageBytes }: Composition) {
+function compose(
+  event: ForwarderEvent,
+  { format, envelope, header, maxMessageBytes }: Composition,
+): { readonly message: Message; readonly shortened: boolean } {
   const usual = envelope.header(event, header, false);
   const whole = format.render(event, maxMessageBytes - usual.length);
-  if (!whole.shortened) return { text: usual + whole.text, shortened: false };
+  if (!whole.shortened) return { message: joined(usual, whole), shortened: false };
   // The header says so too, and saying so takes room of its own.
   const marked = envelope.header(event, header, true);
-  return { text: marked + format.render(event, maxMessageBytes - marked.length).text, shortened: true };
+  return { message: joined(marked, format.render(event, maxMessageBytes - marked.length)), shortened: true };
+}
+
+function joined(header: string, rendered: Rendered): Message {
+  const { line } = rendered;
+  return line ? { head: header + line.head, tail: line.tail } : header + rendered.text;
 }
 
 function wireTo(syslog: SyslogOptions): Wire {

@@ -10,7 +10,8 @@ export interface StoredEvent {
   readonly feed: string;
   readonly time: number;
   readonly storedAt: number;
-  readonly raw: string;
+  /** The record's text, in UTF-8. Of a row that came with a page, a view of that page. */
+  readonly raw: Buffer;
   readonly record?: RawRecord | undefined;
 }
 
@@ -22,18 +23,18 @@ export interface NumberedEvent extends StoredEvent {
 
 export interface ReadLimits {
   readonly maxEvents: number;
-  /** Bound of the records' text, in UTF-16 units; one event is always given. */
+  /** Bound of the records' text; one event is always given. */
   readonly maxBytes: number;
 }
 
-type EventRow = [seq: number, feed: string, storedAt: number, key: Buffer, raw: string];
+type EventRow = [seq: number, feed: string, storedAt: number, key: Buffer, raw: Buffer];
 
 /** How many rows one INSERT carries: 5 columns × 100 is well under SQLite's 32,766 parameters; larger gained nothing. */
 const CHUNK = 100;
 /** Text kept in memory for outputs that keep up, or nearly: a dozen full pages of usual records. */
-const TAIL_CHARS = 4 * 1024 * 1024;
+const TAIL_BYTES = 4 * 1024 * 1024;
 /** Text that may still wait in memory when the next page is asked for: about a page. */
-const RELIEVED_CHARS = 400_000;
+const RELIEVED_BYTES = 400_000;
 
 /** The append-only table of events, ordered by `seq`, with its newest pages kept in memory. */
 export class Outbox {
@@ -45,7 +46,7 @@ export class Outbox {
   readonly #highest;
   readonly #rawOf;
   #tail: StoredEvent[] = [];
-  #tailChars = 0;
+  #tailBytes = 0;
   #lastSeq: number;
   readonly #waiting = new Set<() => void>();
   readonly #pressed = new Set<() => void>();
@@ -54,17 +55,17 @@ export class Outbox {
     this.#db = db;
     this.#guard = guard;
     const insert = (rows: number) =>
-      `INSERT INTO event (seq, feed, stored_at, key, raw) VALUES ${Array(rows).fill('(?,?,?,?,?)').join(',')}`;
+      `INSERT INTO event (seq, feed, stored_at, key, raw) VALUES ${Array(rows).fill('(?,?,?,?,CAST(? AS TEXT))').join(',')}`;
     this.#insertChunk = db.prepare(insert(CHUNK));
     this.#insertOne = db.prepare(insert(1));
     this.#read = db
       .prepare<[number, number], EventRow>(
-        'SELECT seq, feed, stored_at, key, raw FROM event WHERE seq > ? ORDER BY seq LIMIT ?',
+        'SELECT seq, feed, stored_at, key, CAST(raw AS BLOB) FROM event WHERE seq > ? ORDER BY seq LIMIT ?',
       )
       .raw();
     // The number last given, also when its row has been pruned: never max(seq).
     this.#highest = db.prepare<[], number>("SELECT seq FROM sqlite_sequence WHERE name = 'event'").pluck();
-    this.#rawOf = db.prepare<[number], string>('SELECT raw FROM event WHERE seq = ?').pluck();
+    this.#rawOf = db.prepare<[number], Buffer>('SELECT CAST(raw AS BLOB) FROM event WHERE seq = ?').pluck();
     this.#lastSeq = this.#highest.get() ?? 0;
   }
 
@@ -102,9 +103,9 @@ export class Outbox {
     if (this.#tail.at(-1)?.seq !== (events[0]?.seq ?? 0) - 1) this.#dropTail();
     for (const event of events) {
       this.#tail.push(event);
-      this.#tailChars += event.raw.length;
+      this.#tailBytes += event.raw.length;
     }
-    this.#dropWhile(() => this.#tailChars > TAIL_CHARS);
+    this.#dropWhile(() => this.#tailBytes > TAIL_BYTES);
     this.#announce(last.seq);
   }
 
@@ -134,7 +135,7 @@ export class Outbox {
     let least = Number.POSITIVE_INFINITY;
     for (const cursor of cursors) if (cursor >= first - 1 && cursor < least) least = cursor;
     this.#dropWhile(({ seq }) => seq <= least);
-    if (this.#tailChars > RELIEVED_CHARS) return;
+    if (this.#tailBytes > RELIEVED_BYTES) return;
     for (const wake of [...this.#pressed]) wake();
   }
 
@@ -143,7 +144,7 @@ export class Outbox {
    * latest when the signal is aborted. An output that is slow or dead falls out of memory soon and is then not waited for.
    */
   relief(signal: AbortSignal): Promise<void> {
-    if (this.#tailChars <= RELIEVED_CHARS || signal.aborted) return Promise.resolve();
+    if (this.#tailBytes <= RELIEVED_BYTES || signal.aborted) return Promise.resolve();
     return waitIn(this.#pressed, signal);
   }
 
@@ -182,7 +183,7 @@ export class Outbox {
       .get();
   }
 
-  rawOf(seq: number): string | undefined {
+  rawOf(seq: number): Buffer | undefined {
     return this.#rawOf.get(seq);
   }
 
@@ -196,7 +197,7 @@ export class Outbox {
     let drop = 0;
     for (const event of this.#tail) {
       if (!isToGo(event)) break;
-      this.#tailChars -= event.raw.length;
+      this.#tailBytes -= event.raw.length;
       drop += 1;
     }
     if (drop > 0) this.#tail.splice(0, drop);
@@ -204,18 +205,18 @@ export class Outbox {
 
   #dropTail(): void {
     this.#tail = [];
-    this.#tailChars = 0;
+    this.#tailBytes = 0;
   }
 }
 
 /** As many events as have room, and always the first. */
 function takeUpTo(maxBytes: number, events: Iterable<StoredEvent>): StoredEvent[] {
   const taken: StoredEvent[] = [];
-  let chars = 0;
+  let bytes = 0;
   for (const event of events) {
-    if (taken.length > 0 && chars + event.raw.length > maxBytes) break;
+    if (taken.length > 0 && bytes + event.raw.length > maxBytes) break;
     taken.push(event);
-    chars += event.raw.length;
+    bytes += event.raw.length;
   }
   return taken;
 }

@@ -7,10 +7,10 @@ import type { MalformedRecords } from './malformed.ts';
 import type { NumberedEvent, Outbox, StoredEvent } from './outbox.ts';
 import type { Variants } from './variants.ts';
 
-/** A record of a page, understood or not. */
+/** A record of a page, understood or not. `raw`: its JSON text in UTF-8. */
 export type Candidate =
-  | { readonly raw: string; readonly record: RawRecord; readonly time: number; readonly parts: readonly string[] }
-  | { readonly raw: string; readonly malformed: string };
+  | { readonly raw: Buffer; readonly record: RawRecord; readonly time: number; readonly parts: readonly string[] }
+  | { readonly raw: Buffer; readonly malformed: string };
 
 /** A page to be stored, with what it does to the feed's progress. */
 export interface PageToStore {
@@ -35,7 +35,7 @@ export interface PageOutcome {
 }
 
 /** Where a known identity is: in the outbox, or earlier in this very page. */
-type Known = number | { readonly raw: string };
+type Known = number | { readonly raw: Buffer };
 
 interface Keyed {
   readonly id: string;
@@ -127,22 +127,22 @@ export class PageSorter {
    * Is it the same record again? Mimecast may escape or order the same content differently. Of an event that has been pruned, the
    * fingerprint of its content is left.
    */
-  #saysTheSame(id: string, earlier: Known, raw: string, record: RawRecord): boolean {
+  #saysTheSame(id: string, earlier: Known, raw: Buffer, record: RawRecord): boolean {
     const stored = typeof earlier === 'number' ? this.#outbox.rawOf(earlier) : earlier.raw;
-    if (stored === raw) return true;
+    if (stored?.equals(raw)) return true;
     const canonical = canonicalJson(record);
-    if (stored !== undefined) return canonicalJson(JSON.parse(stored)) === canonical;
+    if (stored !== undefined) return canonicalJson(JSON.parse(stored.toString())) === canonical;
     return this.#contentOf.get(Buffer.from(id, 'hex')) === contentOf(canonical);
   }
 
   #keepMalformed(page: PageToStore, candidate: Candidate): boolean {
     const reason = 'malformed' in candidate ? candidate.malformed : '';
-    return this.#malformed.add(page.feed, reason, candidate.raw, page.now);
+    return this.#malformed.add(page.feed, reason, candidate.raw.toString(), page.now);
   }
 
   /** By its data, not its text: a variant that Mimecast writes differently the next time is the same variant. */
-  #keepVariant(page: PageToStore, id: string, raw: string, record: RawRecord): number | undefined {
-    return this.#variants.add(page.feed, id, contentOf(canonicalJson(record)), raw, page.now);
+  #keepVariant(page: PageToStore, id: string, raw: Buffer, record: RawRecord): number | undefined {
+    return this.#variants.add(page.feed, id, contentOf(canonicalJson(record)), raw.toString(), page.now);
   }
 
   #insertIdentities(rows: readonly unknown[]): void {

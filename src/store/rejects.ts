@@ -38,8 +38,8 @@ export class Rejects {
   constructor(db: Database, guard: Guard) {
     this.#db = db;
     this.#guard = guard;
-    this.#add = db.prepare<[string, number, Buffer, string, number, string, string]>(
-      'INSERT INTO reject (output, seq, key, feed, at, reason, raw) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    this.#add = db.prepare<[string, number, Buffer, string, number, string, Buffer]>(
+      'INSERT INTO reject (output, seq, key, feed, at, reason, raw) VALUES (?, ?, ?, ?, ?, ?, CAST(? AS TEXT))',
     );
     this.#due = db.prepare<[string], Row>('SELECT * FROM reject WHERE output = ? AND retry = 1 ORDER BY id LIMIT 1');
     this.#count = db.prepare<[string], number>('SELECT count(*) FROM reject WHERE output = ?').pluck();
@@ -117,6 +117,6 @@ function rejectOf(row: Row): Reject {
     at: row.at,
     reason: row.reason,
     retrying: row.retry === 1,
-    event: { seq: row.seq, id, feed: row.feed, time: timeOfId(id), storedAt: row.at, raw: row.raw },
+    event: { seq: row.seq, id, feed: row.feed, time: timeOfId(id), storedAt: row.at, raw: Buffer.from(row.raw) },
   };
 }

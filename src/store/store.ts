@@ -182,7 +182,15 @@ export class Store {
           const seq = this.outbox.highest() + 1;
           const { eventId: key, feed, raw } = variant;
           this.outbox.insert([
-            { seq, id: key, key: Buffer.from(key, 'hex'), feed, time: timeOfId(key), storedAt: now, raw },
+            {
+              seq,
+              id: key,
+              key: Buffer.from(key, 'hex'),
+              feed,
+              time: timeOfId(key),
+              storedAt: now,
+              raw: Buffer.from(raw),
+            },
           ]);
           this.variants.markShipped(id, seq);
           return seq;

@@ -48,7 +48,7 @@ function refuse(count: number): void {
     store.storePage({
       feed: 'attachment',
       type: 'attachment',
-      candidates: [{ raw: '42', malformed: 'the record is a number, expected an object' }],
+      candidates: [{ raw: Buffer.from('42'), malformed: 'the record is a number, expected an object' }],
       variants: 'suppress',
       now: Date.UTC(2026, 10, 23),
     });

@@ -62,7 +62,7 @@ export function someEvents(count: number, { first = 1, marked = -1 } = {}): Forw
       id: seq.toString(16).padStart(32, '0'),
       source,
       time: Date.UTC(2026, 0, 1) + seq * 1000,
-      raw: JSON.stringify(record),
+      raw: Buffer.from(JSON.stringify(record)),
     });
   });
 }
@@ -76,9 +76,8 @@ export const rawFormat: Format = {
   name: 'raw',
   mediaType: 'application/json',
   render: ({ raw }, maxBytes = Number.POSITIVE_INFINITY) => {
-    const bytes = Buffer.from(raw);
-    if (bytes.length <= maxBytes) return { text: raw, shortened: false };
-    return { text: JSON.stringify(bytes.toString('latin1', 0, maxBytes / 2)), shortened: true };
+    if (raw.length <= maxBytes) return { text: raw.toString(), shortened: false };
+    return { text: JSON.stringify(raw.toString('latin1', 0, maxBytes / 2)), shortened: true };
   },
 };
 

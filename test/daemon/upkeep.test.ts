@@ -29,7 +29,7 @@ function upkeep(maxSize = Number.MAX_SAFE_INTEGER): Upkeep {
 function store100(day: number): void {
   const candidates = Array.from({ length: 100 }, (_, index) => {
     const record = { fileName: `${day}-${index}` };
-    return { raw: JSON.stringify(record), record, time: START + day * DAY, parts: [record.fileName] };
+    return { raw: Buffer.from(JSON.stringify(record)), record, time: START + day * DAY, parts: [record.fileName] };
   });
   store.storePage({ feed: 'mail', type: 'attachment', candidates, variants: 'suppress', now: START + day * DAY });
 }

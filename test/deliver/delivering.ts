@@ -47,7 +47,7 @@ export function addEvents(store: Store, count: number, first = 1, more: RawRecor
       date: `${new Date(time).toISOString().slice(0, 19)}+0000`,
       ...more,
     };
-    return { raw: JSON.stringify(record), record, time, parts: [`hash-${number}`] };
+    return { raw: Buffer.from(JSON.stringify(record)), record, time, parts: [`hash-${number}`] };
   });
   store.storePage({ feed: 'mail', type: 'attachment', candidates, variants: 'suppress', now: START });
 }
@@ -108,7 +108,9 @@ export function refusing(bad: ReadonlySet<number>): ScriptedOutput['react'] {
 
 /** The numbers of the events that were refused for good, in the order in which they were. */
 export function rejectedNumbers(store: Store): number[] {
-  return store.rejects.list().map(({ event }) => Number((JSON.parse(event.raw) as { fileName: string }).fileName));
+  return store.rejects
+    .list()
+    .map(({ event }) => Number((JSON.parse(event.raw.toString()) as { fileName: string }).fileName));
 }
 
 export interface Delivering {

@@ -6,7 +6,7 @@ import { attachment } from '../../src/feeds/attachment.ts';
 const source = attachment.create({ name: 'mail', key: attachment.defaultKey });
 
 function eventOf(record: RawRecord): ForwarderEvent {
-  return new ForwarderEvent({ seq: 1, id: '0'.repeat(32), source, time: 0, raw: JSON.stringify(record) });
+  return new ForwarderEvent({ seq: 1, id: '0'.repeat(32), source, time: 0, raw: Buffer.from(JSON.stringify(record)) });
 }
 
 it.each([

@@ -43,7 +43,7 @@ describe('a reject', () => {
       retrying: false,
       event: { seq: 4, feed: 'mail' },
     });
-    expect(reject?.event.raw).toContain('private-4@example.net');
+    expect(reject?.event.raw.toString()).toContain('private-4@example.net');
 
     expect(log.entries).toMatchObject([{ level: 'warn', output: 'siem', eventId: reject?.event.id }]);
     expect(log.text).not.toContain('private');

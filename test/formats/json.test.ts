@@ -22,7 +22,7 @@ function read(text: string): Map<string, unknown> {
 describe('the JSON format', () => {
   it('puts three members before the record and leaves its text as it was sent', () => {
     const line = realLines[0] ?? '';
-    expect(json.render(eventOfLine(line))).toEqual({
+    expect(json.render(eventOfLine(line))).toMatchObject({
       text: `{"eventId":"${ID}","eventTime":"2024-11-17T20:16:00Z","feed":"attachment",${line.slice(1)}`,
       shortened: false,
     });

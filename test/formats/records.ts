@@ -19,7 +19,7 @@ export const realLines: readonly string[] = readFileSync(
 export function eventOf(record: RawRecord, raw = canonicalJson(record)): ForwarderEvent {
   const identity = feed.identify(record);
   const time = 'time' in identity ? identity.time : 0;
-  return new ForwarderEvent({ seq: 1, id: ID, source: feed, time, raw });
+  return new ForwarderEvent({ seq: 1, id: ID, source: feed, time, raw: Buffer.from(raw) });
 }
 
 export function eventOfLine(line: string): ForwarderEvent {

@@ -53,13 +53,21 @@ describe('an answer', () => {
     const server = await startApi();
     const transport = transportTo(server.origin);
     server.onPage = (_request, response) => json(response, 418, 'tëa 請');
-    expect(await transport.send(call, signal())).toMatchObject({ status: 418, text: 'tëa 請' });
+    expect(await transport.send(call, signal())).toMatchObject({ status: 418, body: Buffer.from('tëa 請') });
     server.onPage = (_request, response) => {
       response.writeHead(200, { 'content-encoding': 'gzip' });
       response.end(gzipSync('tëa 請'));
     };
-    expect(await transport.send(call, signal())).toMatchObject({ status: 200, text: 'tëa 請' });
+    expect(await transport.send(call, signal())).toMatchObject({ status: 200, body: Buffer.from('tëa 請') });
     expect(server.pages[0]?.headers['accept-encoding']).toBeUndefined();
+  });
+
+  it('is UTF-8 when it is here: no byte order mark, U+FFFD for what is none', async () => {
+    const server = await startApi();
+    server.onPage = (_request, response) => response.end(Buffer.from([0xef, 0xbb, 0xbf, 0x61, 0xff, 0x62]));
+    expect((await transportTo(server.origin).send(call, signal())).body.toString('hex')).toBe('61efbfbd62');
+    server.onPage = (_request, response) => response.end('\ufeffü');
+    expect((await transportTo(server.origin).send(call, signal())).body).toEqual(Buffer.from('ü'));
   });
 
   it.each([

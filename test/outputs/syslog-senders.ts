@@ -44,7 +44,7 @@ export function eventsOf(texts: readonly string[], first = 1): ForwarderEvent[] 
           describe: () => ({ eventClass: 'ttp-ap', title: 'Attachment Protect', severity: 3 }),
         },
         time: Date.UTC(2026, 0, 1),
-        raw: JSON.stringify({ text }),
+        raw: Buffer.from(JSON.stringify({ text })),
       }),
   );
 }

@@ -25,7 +25,7 @@ function eventOf(record: Record<string, unknown>, seq = 1): ForwarderEvent {
       }),
     },
     time: Date.UTC(2026, 9, 4, 18, 54, 32),
-    raw: JSON.stringify(record),
+    raw: Buffer.from(JSON.stringify(record)),
   });
 }
 

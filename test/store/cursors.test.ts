@@ -108,8 +108,8 @@ describe('a settled batch with rejects', () => {
     );
     expect(storedCursors(path)).toEqual({ siem: 10, archive: 0 });
     expect(rowsOf(path, 'SELECT output, seq, reason, at, raw FROM reject')).toEqual([
-      { output: 'siem', seq: 1, reason: 'too long', at: START + 1, raw: first.raw },
-      { output: 'siem', seq: 2, reason: 'no such field', at: START + 1, raw: second.raw },
+      { output: 'siem', seq: 1, reason: 'too long', at: START + 1, raw: first.raw.toString() },
+      { output: 'siem', seq: 2, reason: 'no such field', at: START + 1, raw: second.raw.toString() },
     ]);
   });
 
@@ -138,7 +138,7 @@ describe('a settled batch with rejects', () => {
     connection.pragma(`max_page_count = ${connection.pragma('page_count', { simple: true })}`);
     const big = {
       ...(readAll(store)[0] ?? expect.fail('the store is empty')),
-      raw: JSON.stringify('x'.repeat(100_000)),
+      raw: Buffer.from(JSON.stringify('x'.repeat(100_000))),
     };
     const settle = (): void => store.settle('siem', 20, [{ event: big, reason: 'too long' }], START);
     expect(settle).toThrow(expect.objectContaining({ code: 'STORE_FULL', retryable: true }));
@@ -219,7 +219,7 @@ describe('a kill -9', () => {
     const pages = events.length / 7;
     expect(pages === reported || pages === reported + 1).toBe(true);
     expect(store.checkpoints.get('process')?.doneUntil).toBe(pages * 1000);
-    expect(events.map(({ seq, raw }) => [seq, raw])).toEqual(
+    expect(events.map(({ seq, raw }) => [seq, raw.toString()])).toEqual(
       events.map((_, index) => [index + 1, `{"n":${index + 1}}`]),
     );
     expect(rowsOf(path, 'PRAGMA integrity_check')).toEqual([{ integrity_check: 'ok' }]);

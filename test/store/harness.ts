@@ -99,7 +99,7 @@ export function recordOf(n: number, changes: RawRecord = {}): RawRecord {
 /** A record as a feed would hand it over; `raw` when the text is not what `JSON.stringify` writes. */
 export function candidateOf(record: RawRecord, raw: string = JSON.stringify(record)): Parsed {
   const parts = [record.fileHash, record.date, record.recipientAddress].map(String);
-  return { raw, record, time: Date.parse(String(record.date).replace('+0000', 'Z')), parts };
+  return { raw: Buffer.from(raw), record, time: Date.parse(String(record.date).replace('+0000', 'Z')), parts };
 }
 
 export function someRecords(count: number, first = 1): Parsed[] {
@@ -124,8 +124,8 @@ export function readAll(store: Store, seq = 0, maxEvents = 64): StoredEvent[] {
   }
 }
 
-export function rawsOf(events: readonly { readonly raw: string }[]): string[] {
-  return events.map(({ raw }) => raw);
+export function rawsOf(events: readonly { readonly raw: Buffer }[]): string[] {
+  return events.map(({ raw }) => raw.toString());
 }
 
 /** 1, 2, … */

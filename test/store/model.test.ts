@@ -58,7 +58,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('restart' as const, 'crash' as const) }) },
 );
 
-function candidateFor({ identity, content, escaped }: Given): Candidate & { readonly raw: string } {
+function candidateFor({ identity, content, escaped }: Given): Candidate {
   const record = recordOf(identity, { fileName: `a/${content}.pdf` });
   const raw = JSON.stringify(record);
   return candidateOf(record, escaped ? raw.replaceAll('/', '\\/') : raw);
@@ -86,14 +86,14 @@ class Model {
       const { raw } = candidateFor(record);
       const first = this.firstOf.get(record.identity);
       if (!first) {
-        this.firstOf.set(record.identity, { seq: this.#enter(raw, storedAt), content: record.content });
+        this.firstOf.set(record.identity, { seq: this.#enter(raw.toString(), storedAt), content: record.content });
         continue;
       }
       if (record.content === first.content) continue;
       const variant = `${record.identity}/${record.content}`;
       if (this.variants.has(variant)) continue;
       this.variants.add(variant);
-      if (ship) this.#enter(raw, storedAt);
+      if (ship) this.#enter(raw.toString(), storedAt);
     }
   }
 
@@ -155,7 +155,7 @@ class History {
     const from = this.model.cursors[output];
     const batch = this.store.outbox.read(from, { maxEvents, maxBytes: 1e9 });
     const expected = this.model.after(from).slice(0, batch.length);
-    expect(batch.map(({ seq, raw, storedAt }) => ({ seq, raw, storedAt }))).toEqual(expected);
+    expect(batch.map(({ seq, raw, storedAt }) => ({ seq, raw: raw.toString(), storedAt }))).toEqual(expected);
     const [first] = batch;
     const last = batch.at(-1);
     expect(first === undefined).toBe(this.model.after(from).length === 0);

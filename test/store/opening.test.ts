@@ -119,7 +119,7 @@ describe('the file', () => {
         result: null,
         recipient: 'r1@example.com',
         file: 'a/1.pdf',
-        raw: someRecords(1)[0]?.raw,
+        raw: someRecords(1)[0]?.raw.toString(),
       },
     ]);
   });

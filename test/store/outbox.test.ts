@@ -160,17 +160,17 @@ describe('reading', () => {
     seq: number,
     limits: { maxEvents: number; maxBytes: number },
   ): void {
-    const sql = `SELECT seq, lower(hex(key)) AS id, raw FROM event WHERE seq > ${seq} ORDER BY seq LIMIT ${limits.maxEvents}`;
-    const expected = rowsOf<{ seq: number; id: string; raw: string }>(path, sql);
+    const sql = `SELECT seq, lower(hex(key)) AS id, CAST(raw AS BLOB) AS raw FROM event WHERE seq > ${seq} ORDER BY seq LIMIT ${limits.maxEvents}`;
+    const expected = rowsOf<{ seq: number; id: string; raw: Buffer }>(path, sql);
     const events = store.outbox.read(seq, limits);
     expect(events.map(({ seq, id, raw }) => ({ seq, id, raw }))).toEqual(expected.slice(0, events.length));
     // Where this process knows of more, it gives at least one, and never too much.
     if (seq < store.outbox.lastSeq) expect(events.length).toBeGreaterThan(0);
-    const chars = events.reduce((sum, { raw }) => sum + raw.length, 0);
-    if (events.length > 1) expect(chars).toBeLessThanOrEqual(limits.maxBytes);
+    const bytes = events.reduce((sum, { raw }) => sum + raw.length, 0);
+    if (events.length > 1) expect(bytes).toBeLessThanOrEqual(limits.maxBytes);
     const next = expected[events.length];
     // What another process has added need not be known yet; and memory may end where its rows begin: they come with the next reading.
-    const mayStop = next === undefined || next.seq > store.outbox.lastSeq || chars + next.raw.length > limits.maxBytes;
+    const mayStop = next === undefined || next.seq > store.outbox.lastSeq || bytes + next.raw.length > limits.maxBytes;
     expect(mayStop || (events.at(-1)?.record !== undefined && next.seq > (events.at(-1)?.seq ?? 0))).toBe(true);
   }
 });

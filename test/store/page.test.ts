@@ -78,7 +78,7 @@ describe('a page', () => {
     const before = { ...tableSizes(path), events: readAll(store), lastSeq: store.outbox.lastSeq };
     const page: Candidate[] = [
       candidateOf(recordOf(1, { fileName: 'changed' })),
-      { raw: '"not an object"', malformed: 'not an object' },
+      { raw: Buffer.from('"not an object"'), malformed: 'not an object' },
       ...someRecords(150, 90),
     ];
     const progress = { doneUntil: START + 60_000, walk: null };
@@ -223,7 +223,12 @@ describe('a record whose content has changed', () => {
     expect(added.map(({ seq }) => seq)).toEqual([2, 3, 4]);
     expect(storePage(store, page, { variants: 'ship' })).toMatchObject({ added: [], duplicates: 3 });
     const [original, , variant] = readAll(store);
-    expect(variant).toMatchObject({ seq: 3, id: original?.id, raw: JSON.stringify(changed), time: original?.time });
+    expect(variant).toMatchObject({
+      seq: 3,
+      id: original?.id,
+      raw: Buffer.from(JSON.stringify(changed)),
+      time: original?.time,
+    });
     expect(store.variants.list()).toMatchObject([{ shipped: 3 }]);
   });
 
@@ -251,7 +256,9 @@ describe('a record whose content has changed', () => {
     expect(store.shipVariant(99, START)).toBeUndefined();
     expect(store.shipVariant(1, START + 5)).toBe(2);
     store.outbox.refresh();
-    expect(readAll(store, 1)).toMatchObject([{ seq: 2, raw: JSON.stringify(changed), storedAt: START + 5 }]);
+    expect(readAll(store, 1)).toMatchObject([
+      { seq: 2, raw: Buffer.from(JSON.stringify(changed)), storedAt: START + 5 },
+    ]);
     expect(store.variants.get(1)).toMatchObject({ shipped: 2 });
     expect(storePage(store, someRecords(1, 2)).added).toMatchObject([{ seq: 3 }]);
     expect(readAll(store).map(({ seq }) => seq)).toEqual([1, 2, 3]);
@@ -259,7 +266,7 @@ describe('a record whose content has changed', () => {
 });
 
 describe('a record that could not be understood', () => {
-  const broken: Candidate = { raw: '{"date":null}', malformed: 'date is missing' };
+  const broken: Candidate = { raw: Buffer.from('{"date":null}'), malformed: 'date is missing' };
 
   it('is kept once, beside the rest of its page', () => {
     const store = openStore();
@@ -280,6 +287,6 @@ describe('a record that could not be understood', () => {
     expect(store.malformed.remove([1, 77])).toBe(1);
     expect(store.malformed.get(1)).toBeUndefined();
     expect(storePage(store, [broken]).malformed).toBe(1);
-    expect(store.malformed.get(3)?.raw).toBe(broken.raw);
+    expect(store.malformed.get(3)?.raw).toBe(broken.raw.toString());
   });
 });

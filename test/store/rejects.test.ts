@@ -35,7 +35,7 @@ describe('a reject', () => {
     const store = storeWithRejects();
     store.prune({ now: START, storedBefore: START + 1 });
     expect(store.eventCount()).toBe(0);
-    expect(JSON.parse(store.rejects.get(2)?.event.raw ?? '')).toEqual(someRecords(1, 2)[0]?.record);
+    expect(JSON.parse(store.rejects.get(2)?.event.raw.toString() ?? '')).toEqual(someRecords(1, 2)[0]?.record);
   });
 
   it('is listed by output, in order, in parts', () => {

@@ -23,7 +23,12 @@ function page(count: number, first: number) {
   return Array.from({ length: count }, (_, index) => {
     const n = first + index;
     const record = { n };
-    return { raw: JSON.stringify(record), record, time: Date.UTC(2026, 0, 1) + n * 1000, parts: [`process-${n}`] };
+    return {
+      raw: Buffer.from(JSON.stringify(record)),
+      record,
+      time: Date.UTC(2026, 0, 1) + n * 1000,
+      parts: [`process-${n}`],
+    };
   });
 }
 

@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { connectFault } from './faults.ts';
-import { authorityOf, type Endpoint, type Wire } from './wire.ts';
+import { authorityOf, type Endpoint, type Message, type Wire } from './wire.ts';
 
 /** Largest payload of a datagram over IPv4: 65,535 less 20 octets of IP header and 8 of UDP header. */
 export const MAX_DATAGRAM_BYTES = 65_507;
@@ -30,12 +30,12 @@ export class Datagrams implements Wire {
     this.#connectTimeout = connectTimeout;
   }
 
-  async deliver(messages: readonly string[], signal: AbortSignal): Promise<void> {
+  async deliver(messages: readonly Message[], signal: AbortSignal): Promise<void> {
     try {
       const socket = await this.#connected(signal);
       for (const message of messages) {
         signal.throwIfAborted();
-        await sendDatagram(socket, Buffer.from(message));
+        await sendDatagram(socket, payloadOf(message));
         // Node calls back at once when the kernel took it at once. The turn lets everything else go on, spares the receiver's
         // buffer the worst of a burst, and brings a refusal by this machine or a near one.
         await turnOfTheLoop();
@@ -87,6 +87,10 @@ export class Datagrams implements Wire {
     }
     return socket;
   }
+}
+
+function payloadOf(message: Message): Buffer {
+  return typeof message === 'string' ? Buffer.from(message) : Buffer.concat([Buffer.from(message.head), message.tail]);
 }
 
 function sendDatagram(socket: Socket, payload: Buffer): Promise<void> {

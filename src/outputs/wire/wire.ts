@@ -1,3 +1,8 @@
+import type { Line } from '../../formats/format.ts';
+
+/** A syslog message with its header, not framed yet. */
+export type Message = string | Line;
+
 /** HOW syslog messages cross a network: one way of carrying them, and of knowing what became of them. */
 export interface Wire {
   /**
@@ -5,7 +10,7 @@ export interface Wire {
    * Rejects with an `OutputError` when none of them may be counted, or with the signal's reason when aborted; a new
    * `deliver` is possible after either.
    */
-  deliver(messages: readonly string[], signal: AbortSignal): Promise<void>;
+  deliver(messages: readonly Message[], signal: AbortSignal): Promise<void>;
   /** Connects as `deliver` would and sends no message. Says what was reached, for people. */
   probe(signal: AbortSignal): Promise<string>;
   /** Lets go of sockets. Idempotent. */

@@ -8,6 +8,7 @@ const message = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 40 })
   .map((text) => text.replace(/[\r\n]/g, '') || '<13>1');
 const batch = fc.array(message, { maxLength: 20 });
+const parts = fc.array(fc.tuple(message, message), { maxLength: 20 });
 const cuts = fc.array(fc.nat(400), { maxLength: 10 });
 
 function inPieces(bytes: Buffer, at: readonly number[]): Buffer[] {
@@ -23,6 +24,16 @@ describe.each(['octet-counting', 'newline'] as const)('frames with %s', (framing
         for (const piece of inPieces(frameAll(messages, framing), at)) frames.push(piece);
         expect(frames.messages).toEqual(messages);
         expect(frames.isBetweenFrames).toBe(true);
+      }),
+    );
+  });
+
+  it('are the same for a text and for its two pieces', () => {
+    fc.assert(
+      fc.property(parts, (pairs) => {
+        const lines = pairs.map(([head, tail]) => ({ head, tail: Buffer.from(tail) }));
+        const texts = pairs.map(([head, tail]) => head + tail);
+        expect(frameAll(lines, framing).equals(frameAll(texts, framing))).toBe(true);
       }),
     );
   });
@@ -44,6 +55,8 @@ describe('frameAll', () => {
   });
 
   it('never lets a line break inside a message end its frame', () => {
-    expect(frameAll(['one\r\n<13>two\nthree'], 'newline').toString()).toBe('one <13>two three\n');
+    const broken = 'one\r\n<13>two\nthree';
+    expect(frameAll([broken], 'newline').toString()).toBe('one <13>two three\n');
+    expect(frameAll([{ head: '', tail: Buffer.from(broken) }], 'newline').toString()).toBe('one <13>two three\n');
   });
 });
