@@ -102,14 +102,14 @@ function cutRecords(bytes: Buffer, text: string, start: number): { records: Page
     if (close < from) close = indexOrEnd(text, '}]', from);
     const end = Math.min(separator, close) + 1;
     if (end > text.length) return undefined;
-    const value = parseJson(bytes.toString('utf8', at, end));
+    const raw = bytes.subarray(at, end);
+    const value = parseJson(raw.toString());
     if (value === undefined) {
       budget -= end - at + THROW_COST_BYTES;
       if (budget < 0) return undefined;
       from = end;
       continue;
     }
-    const raw = bytes.subarray(at, end);
     records.push({ raw: severalLines ? onOneLine(raw) : raw, value });
     if (end - 1 === close) return { records, end };
     at = end + 1;

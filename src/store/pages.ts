@@ -78,7 +78,8 @@ export class PageSorter {
     const counts = { duplicates: 0, variants: 0, malformed: 0 };
     const identities: unknown[] = [];
     let seq = this.#outbox.highest();
-    for (const [at, candidate] of page.candidates.entries()) {
+    for (let at = 0; at < page.candidates.length; at += 1) {
+      const candidate = page.candidates[at] as Candidate;
       const keys = keyed[at];
       if ('malformed' in candidate || keys === undefined) {
         counts[this.#keepMalformed(page, candidate) ? 'malformed' : 'duplicates'] += 1;

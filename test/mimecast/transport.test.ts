@@ -64,9 +64,9 @@ describe('an answer', () => {
 
   it('is UTF-8 when it is here: no byte order mark, U+FFFD for what is none', async () => {
     const server = await startApi();
-    server.onPage = (_request, response) => response.end(Buffer.from([0xef, 0xbb, 0xbf, 0x61, 0xff, 0x62]));
+    server.onPage = (_request, response) => void response.end(Buffer.from([0xef, 0xbb, 0xbf, 0x61, 0xff, 0x62]));
     expect((await transportTo(server.origin).send(call, signal())).body.toString('hex')).toBe('61efbfbd62');
-    server.onPage = (_request, response) => response.end('\ufeffü');
+    server.onPage = (_request, response) => void response.end('\ufeffü');
     expect((await transportTo(server.origin).send(call, signal())).body).toEqual(Buffer.from('ü'));
   });
 
