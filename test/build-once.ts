@@ -2,5 +2,5 @@ import { execFileSync } from 'node:child_process';
 
 /** The end-to-end tests run what is shipped, `dist/`: it is built once, before the first test file. */
 export function setup(): void {
-  execFileSync('npm', ['run', '--silent', 'build', '--', '--log-level', 'silent'], { stdio: 'inherit' });
+  execFileSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' });
 }
