@@ -3,7 +3,7 @@ FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
-COPY rolldown.config.ts ./
+COPY scripts/build.ts ./scripts/
 COPY src ./src
 # SQLite's sources, and its binaries for other systems, are 22 of the 27 MB of its package.
 RUN npm run build \
