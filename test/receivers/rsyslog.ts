@@ -36,7 +36,8 @@ export interface RsyslogOptions {
   readonly permittedPeer?: string;
   /**
    * Writes each event to disk before the next bytes are read, instead of from a queue in memory: what was read then
-   * outlives even a `kill9`.
+   * outlives even a `kill9`. With one thread for TCP: with its usual two, one may close a connection while the other still writes
+   * what it has read from it.
    */
   readonly writeThrough?: boolean;
 }
@@ -139,7 +140,7 @@ global(workDirectory="${about.directory}" maxMessageSize="64k" parser.escapeCont
        DefaultNetstreamDriverCertFile="${server.cert}" DefaultNetstreamDriverKeyFile="${server.key}")
 ${about.options.writeThrough ? 'main_queue(queue.type="Direct")' : ''}
 module(load="imudp")
-module(load="imptcp")
+module(load="imptcp"${about.options.writeThrough ? ' threads="1"' : ''})
 module(load="imtcp" StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="x509/name"
        PermittedPeer=["${about.options.permittedPeer ?? 'sender.lab'}"])
 template(name="event" type="list" option.jsonf="on") {
