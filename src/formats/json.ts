@@ -54,12 +54,13 @@ function headOf(event: ForwarderEvent): string {
 const NEEDS_CARE = /[\t\n\r]|\\u|CEF:0|"(?:eventId|eventTime|feed|truncated)"/;
 
 /** Head and record as one object; undefined when the text does not lend itself to it. */
-function spliced({ raw, record }: ForwarderEvent, head: string): Line | undefined {
+function spliced(event: ForwarderEvent, head: string): Line | undefined {
+  const { raw } = event;
   const text = raw.toString('latin1');
   // An object without members, or with white space before the first, is not worth a case of its own.
   if (!text.startsWith('{"')) return undefined;
   const needsCare = NEEDS_CARE.test(text);
-  if (needsCare && OURS.some((name) => Object.hasOwn(record, name))) return undefined;
+  if (needsCare && OURS.some((name) => Object.hasOwn(event.record, name))) return undefined;
   const safe = needsCare ? Buffer.from(lineSafe(raw.toString())) : raw;
   return { head: `${head},`, tail: safe.subarray(1) };
 }
