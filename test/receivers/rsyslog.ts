@@ -140,7 +140,7 @@ global(workDirectory="${about.directory}" maxMessageSize="64k" parser.escapeCont
        DefaultNetstreamDriverCertFile="${server.cert}" DefaultNetstreamDriverKeyFile="${server.key}")
 ${about.options.writeThrough ? 'main_queue(queue.type="Direct")' : ''}
 module(load="imudp")
-module(load="imptcp"${about.options.writeThrough ? ' threads="1"' : ''})
+module(load="imptcp"${about.options.writeThrough ? ' threads="1" processOnPoller="off"' : ''})
 module(load="imtcp" StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="x509/name"
        PermittedPeer=["${about.options.permittedPeer ?? 'sender.lab'}"])
 template(name="event" type="list" option.jsonf="on") {
