@@ -3,7 +3,8 @@
  * argv → command; OS signals → AbortSignal; error → exit code. The only file that touches `process`.
  *
  * `--max-semi-space-size=4`, here and wherever else it is started: a page is garbage as soon as it is stored, and a young generation
- * of 4 MiB holds it. The default took a third more memory. V8 takes the flag at its start only.
+ * of 4 MiB holds it. The default took half as much memory again: 364 MB against 235 at the
+ * peak of 100,000 records. V8 takes the flag at its start only.
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';

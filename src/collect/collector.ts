@@ -195,7 +195,10 @@ export class Collector {
     }
   }
 
-  /** An output that takes events from memory costs half of one that reads them from the disk again: see `Outbox.relief`. */
+  /**
+   * An output that falls behind reads its events from the disk and parses them again, 3.7 of 47 us an event when it was last profiled:
+   * see `Outbox.relief`.
+   */
   async #letOutputsKeepUp(): Promise<void> {
     const waiting = new AbortController();
     const pause = sleep(OUTPUT_PATIENCE, this.#signals.stopping).catch(() => undefined);

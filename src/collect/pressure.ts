@@ -35,7 +35,7 @@ export class Pressure {
     return this.#paused;
   }
 
-  /** Looks again. Cheap enough for every page: three pragmas and one statfs, about 20 us. */
+  /** Looks again. Cheap enough for every page: three pragmas and one statfs. */
   check(): PauseReason | undefined {
     return this.#set(this.#reason());
   }

@@ -42,7 +42,7 @@ export const demo: Command = {
 };
 
 const HELP = `
-What it tells goes to stderr, the events go to stdout. It takes about 15 seconds.
+What it tells goes to stderr, the events go to stdout. It takes some seconds.
 
 Example:
   mimecast-forwarder demo --keep

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 /**
  * The event id: 8 hex digits of the time in seconds, then 24 (96 bits) of SHA-256 over the feed's type and the identity.
  *
- * The time comes first so that new keys are neighbours on disk (measured at 5 million keys: 5 times as fast as a random key of
+ * The time comes first so that new keys are neighbours on disk (a prototype at 5 million keys: 5 times as fast as a random key of
  * the same size, and flat); it is part of the identity anyway. SHA-256 and not a checksum: file names and addresses are chosen
  * by senders, and a crafted collision would hide an event. Parts are length-prefixed, so that no two lists of parts read alike.
  */

@@ -29,7 +29,7 @@ export interface ReadLimits {
 
 type EventRow = [seq: number, feed: string, storedAt: number, key: Buffer, raw: Buffer];
 
-/** How many rows one INSERT carries: 5 columns × 100 is well under SQLite's 32,766 parameters; larger gained nothing. */
+/** How many rows one INSERT carries: 5 columns × 100 is well under SQLite's 32,766 parameters. */
 const CHUNK = 100;
 /** Text kept in memory for outputs that keep up, or nearly: a dozen full pages of usual records. */
 const TAIL_BYTES = 4 * 1024 * 1024;
@@ -127,7 +127,7 @@ export class Outbox {
 
   /**
    * Lets go of what every output has taken. Outputs that read from the disk do not count. Kept short, the tail is young garbage that
-   * costs next to nothing to collect: holding on to the newest 4 MiB instead took 100 MB more memory.
+   * costs little to collect: peak memory was 308 MB while the newest 4 MiB were always held, and 235 MB after.
    */
   taken(cursors: Iterable<number>): void {
     const first = this.#tail[0]?.seq;

@@ -42,7 +42,7 @@ interface Keyed {
   readonly key: Buffer;
 }
 
-/** How many rows one look-up or insert carries: more gained nothing. */
+/** How many rows one look-up or insert carries. */
 const CHUNK = 100;
 
 /** Tells the new records of a page from the known ones, and writes each to where it belongs. Works inside the caller's transaction. */

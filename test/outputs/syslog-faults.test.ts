@@ -25,7 +25,7 @@ describe.skipIf(!rsyslogIsInstalled)('rsyslog, confirmed by close', () => {
     for (let deaths = 0; deaths < 3; deaths += 1) {
       await flow.goesOn();
       const confirmed = [...flow.confirmed];
-      // Confirmed is read, and read is stored while it lives: its threads may close a connection an instant before they have written.
+      // Confirmed is read, and read is stored while it lives, but perhaps an instant later: see docs/reliability.md.
       await expect.poll(() => missing(rsyslog, confirmed)).toEqual([]);
       atDeath.push(...flow.confirmed.slice(-BATCH), ...flow.inHand);
       await rsyslog.kill9();

@@ -36,8 +36,8 @@ export interface RsyslogOptions {
   readonly permittedPeer?: string;
   /**
    * Writes each event to disk before the next bytes are read, instead of from a queue in memory: what was read then
-   * outlives even a `kill9`. With one thread for TCP: with its usual two, one may close a connection while the other still writes
-   * what it has read from it.
+   * outlives even a `kill9`. With one thread for TCP, away from the poller: with more, one could close a connection while another
+   * still writes what it has read; whether that happens is not known.
    */
   readonly writeThrough?: boolean;
 }
