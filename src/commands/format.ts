@@ -5,6 +5,7 @@ import type { Feed, FeedType } from '../feeds/feed.ts';
 import { feedTypes } from '../feeds/index.ts';
 import type { Envelope } from '../formats/envelopes/envelope.ts';
 import { envelopes, headerName } from '../formats/envelopes/index.ts';
+import { buildFormat } from '../formats/format.ts';
 import { formats } from '../formats/index.ts';
 import { eventId } from '../store/key.ts';
 import type { Command, ExitCode, Shell } from './command.ts';
@@ -54,8 +55,9 @@ Examples:
 `;
 
 function writerFor(shell: Shell, options: Options): (event: ForwarderEvent) => string {
-  const chosen = formats[String(options.as)];
-  if (!chosen) throw new UsageError(`there is no format ${options.as}`);
+  const type = formats[String(options.as)];
+  if (!type) throw new UsageError(`there is no format ${options.as}`);
+  const chosen = buildFormat(type);
   const maxBytes = options.maxBytes === undefined ? undefined : Number(options.maxBytes);
   if (maxBytes !== undefined && !(Number.isInteger(maxBytes) && maxBytes >= 480)) {
     throw new UsageError('--max-bytes must be a whole number of at least 480');

@@ -3,6 +3,7 @@ import type { OutputConfig } from '../config/config.ts';
 import { Dispatcher } from '../deliver/dispatcher.ts';
 import { ForwarderError } from '../errors.ts';
 import type { EventSource } from '../event.ts';
+import { buildFormat } from '../formats/format.ts';
 import { formats } from '../formats/index.ts';
 import type { Output } from '../outputs/output.ts';
 import type { Store } from '../store/store.ts';
@@ -22,7 +23,7 @@ export function createOutput(config: OutputConfig, host: Host): Output {
   if (!format) throw new ForwarderError(`there is no format ${config.format}`, { code: 'CONFIG' });
   return config.type.create(config.options, {
     name: config.name,
-    format,
+    format: buildFormat(format),
     hostname: host.hostname,
     userAgent: userAgentOf(host),
     pid: host.pid,

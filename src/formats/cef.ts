@@ -1,5 +1,6 @@
+import { z } from 'zod';
 import type { EventFields, ForwarderEvent } from '../event.ts';
-import type { Format, Rendered } from './format.ts';
+import { defineFormat, type Format, type Rendered } from './format.ts';
 import { cutToCodePoints, fits, LOST_NAMES_BYTES, lostNames, type Part, shorten } from './shorten.ts';
 
 /**
@@ -10,12 +11,14 @@ import { cutToCodePoints, fits, LOST_NAMES_BYTES, lostNames, type Part, shorten 
  * Version 0, although 1 is out: SC4S knows CEF by the literal `CEF:0`. Members of a record that no field of ours names have no
  * key in CEF and are not written; the JSON format and the store have them.
  */
-export const cef: Format = {
+const format: Format = { name: 'cef', mediaType: 'text/plain; charset=utf-8', tagged: true, render };
+
+export const cef = defineFormat({
   name: 'cef',
-  mediaType: 'text/plain; charset=utf-8',
-  tagged: true,
-  render,
-};
+  summary: "ArcSight's Common Event Format, CEF:0.",
+  options: z.strictObject({}),
+  create: () => format,
+});
 
 function render(event: ForwarderEvent, maxBytes = Number.POSITIVE_INFINITY): Rendered {
   const head = `${header(event.fields)}rt=${event.time} externalId=${event.id}`;

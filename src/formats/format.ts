@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import type { ForwarderEvent } from '../event.ts';
 
 /**
@@ -38,4 +39,24 @@ export interface Format {
    * shortened in the format's own way. Never throws on a record's content: everything in it may be hostile.
    */
   render(event: ForwarderEvent, maxBytes?: number): Rendered;
+}
+
+/** A member of the rack: a format that can be configured, as `format: leef` or `format: { type: leef, version: '2.0' }`. */
+export interface FormatType<Schema extends z.ZodObject = z.ZodObject> {
+  readonly name: string;
+  /** One line for the reference. */
+  readonly summary: string;
+  /** Its own options; each has a default, so that the name alone is enough. */
+  readonly options: Schema;
+  create(options: z.infer<Schema>): Format;
+}
+
+/** Types a member's `create` by its own schema, and lets it stand in the table beside the others. */
+export function defineFormat<Schema extends z.ZodObject>(type: FormatType<Schema>): FormatType {
+  return type as unknown as FormatType;
+}
+
+/** A format from its options as an operator writes them. Throws a `ZodError` for options that it does not have. */
+export function buildFormat(type: FormatType, options: Readonly<Record<string, unknown>> = {}): Format {
+  return type.create(type.options.parse(options));
 }

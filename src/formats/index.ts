@@ -1,9 +1,9 @@
 import { cef } from './cef.ts';
-import type { Format } from './format.ts';
+import type { FormatType } from './format.ts';
 import { json } from './json.ts';
 
 /** Every format that can be configured, by its name. */
-export const formats: Readonly<Record<string, Format>> = {
+export const formats: Readonly<Record<string, FormatType>> = {
   json,
   cef,
 };

@@ -1,6 +1,7 @@
+import { z } from 'zod';
 import { canonicalJson } from '../canonical.ts';
 import type { ForwarderEvent } from '../event.ts';
-import type { Format, Line, Rendered } from './format.ts';
+import { defineFormat, type Format, type Line, type Rendered } from './format.ts';
 import { LOST_NAMES_BYTES, lostNames, type Part, shorten } from './shorten.ts';
 import { utcSeconds } from './timestamp.ts';
 
@@ -12,11 +13,14 @@ import { utcSeconds } from './timestamp.ts';
  * The record's bytes are spliced in as they were sent. Writing the parsed record anew would cost four times as much, and would
  * write numbers past 2^53 differently from Mimecast.
  */
-export const json: Format = {
+const format: Format = { name: 'json', mediaType: 'application/json', render };
+
+export const json = defineFormat({
   name: 'json',
-  mediaType: 'application/json',
-  render,
-};
+  summary: "Mimecast's own record as JSON, with event id, time and feed in front.",
+  options: z.strictObject({}),
+  create: () => format,
+});
 
 function render(event: ForwarderEvent, maxBytes = Number.POSITIVE_INFINITY): Rendered {
   const head = headOf(event);

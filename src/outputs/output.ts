@@ -14,10 +14,11 @@ export interface Output {
   /**
    * Hands over a batch and resolves once the other side has accepted all of it but what is listed as rejected, in the sense
    * of `accepted` of its type. Connects when needed. Events are in outbox order and are to be
-   * delivered in that order; one `send` is in flight at a time.
+   * delivered in that order; one `send` is in flight at a time, or as many as `inFlight` of its type says.
    *
    * Rejects with an `OutputError` when nothing of the batch may be counted; with the signal's reason when aborted, after
-   * which the output must be usable again. Never resolves early, never swallows.
+   * which the output must be usable again. Never resolves early, never swallows. What came of a batch in part is no rejection: see
+   * `Sent.unsettled`.
    */
   send(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<Sent>;
   /** For `check --online`: connects, authenticates if the protocol can, sends no event. Says what was reached. */
@@ -26,12 +27,22 @@ export interface Output {
   close(): Promise<void>;
 }
 
-/** What became of a batch that was accepted. */
+/** What became of a batch that was accepted, or of the part of it that was. */
 export interface Sent {
   /** Events that the other side refused for good, one by one, while it took the rest. */
   readonly rejected: readonly { readonly event: ForwarderEvent; readonly reason: string }[];
-  /** How many events were shortened to fit the output's limit. */
+  /** How many of the accepted events were shortened to fit the output's limit. */
   readonly shortened: number;
+  /** Events that were neither taken nor refused, when that is not all of them: the rest of the batch is done with. */
+  readonly unsettled?: Unsettled | undefined;
+}
+
+/** The part of a batch that has to be sent again, without the part that was taken. */
+export interface Unsettled {
+  /** At least one, in outbox order. */
+  readonly events: readonly ForwarderEvent[];
+  /** Why, when that calls for a wait or a split; absent when they may be sent again at once. */
+  readonly error?: OutputError | undefined;
 }
 
 /** Why a send failed: the closed set that labels `output_errors_total`. */
@@ -94,6 +105,14 @@ export interface OutputContext {
   readonly stdout: Writable;
 }
 
+/** What a receiver wants, by its name: `profile: qradar`. */
+export interface Profile {
+  /** One line for the reference. */
+  readonly summary: string;
+  /** Options as an operator would write them, `format` among them. What the config says itself goes before. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
 /** A member of the rack: a kind of output that can be configured. */
 export interface OutputType<Schema extends z.ZodObject = z.ZodObject> {
   readonly type: string;
@@ -109,6 +128,13 @@ export interface OutputType<Schema extends z.ZodObject = z.ZodObject> {
   lossless(options: z.infer<Schema>): boolean;
   /** Where events go, for people: `tls://qradar.example:6514`. No secret. */
   target(options: z.infer<Schema>): string;
+  /**
+   * How many batches may wait for their acceptance side by side; default 1. More than one is for receivers that confirm long after
+   * they have taken a batch: a crash then repeats as many.
+   */
+  inFlight?(options: z.infer<Schema>): number;
+  /** Names for sets of choices that belong together, for receivers that want them so. */
+  readonly profiles?: Readonly<Record<string, Profile>>;
   /** Builds it. No I/O yet: a receiver that is down must not stop the daemon from starting. */
   create(options: z.infer<Schema>, context: OutputContext): Output;
 }

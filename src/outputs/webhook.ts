@@ -1,11 +1,10 @@
 import { createHash, createHmac } from 'node:crypto';
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import { z } from 'zod';
 import type { ForwarderEvent } from '../event.ts';
 import type { Format } from '../formats/format.ts';
 import { secret, size } from '../options.ts';
 import type { Secret } from '../secret.ts';
+import { encodeBody, gzipOption } from './http/body.ts';
 import { httpOptions, httpUrl, originOf } from './http/options.ts';
 import { HttpPoster } from './http/poster.ts';
 import { classify, statusText } from './http/status.ts';
@@ -46,7 +45,7 @@ const options = z.strictObject({
     description:
       'How a batch is written: `ndjson` one event on each line; `array` one JSON array, of strings when the format is not JSON.',
   }),
-  gzip: z.boolean().default(true).meta({ description: 'Compress the body (`Content-Encoding: gzip`).' }),
+  gzip: gzipOption,
   signingSecret: secret(
     'Sign requests: `X-Signature-256: sha256=…` is the HMAC-SHA256, in hex, of `X-Signature-Timestamp` (seconds since 1970), a full stop, and the body as it is on the wire, that is after compression.',
   ).optional(),
@@ -84,16 +83,15 @@ class Webhook implements Output {
     const { url, encoding, signingSecret } = this.#options;
     const rendered = events.map((event) => this.#format.render(event, this.#options.maxMessageBytes));
     const texts = rendered.map(({ text }) => text);
-    const body = await this.#compressed(
-      encoding === 'array' ? jsonArray(texts, this.#format.mediaType) : `${texts.join('\n')}\n`,
-    );
+    const plain = encoding === 'array' ? jsonArray(texts, this.#format.mediaType) : `${texts.join('\n')}\n`;
+    const { body, headers } = await encodeBody(plain, this.#options.gzip);
     const answer = await this.#poster.exchange(
       {
         url,
         headers: {
           'content-type': contentType(encoding, this.#format.mediaType),
           ...lowerCased(this.#options.headers),
-          ...(this.#options.gzip && { 'content-encoding': 'gzip' }),
+          ...headers,
           'idempotency-key': idempotencyKey(events),
           ...(signingSecret && signature(signingSecret, body)),
         },
@@ -119,11 +117,6 @@ class Webhook implements Output {
 
   async close(): Promise<void> {
     await this.#poster.close();
-  }
-
-  /** Level 1: 500 records of 287 kB become 44 kB, at level 9 still 42 kB and in twice the time (measured on made-up mail). */
-  async #compressed(text: string): Promise<Buffer> {
-    return this.#options.gzip ? await promisify(gzip)(text, { level: 1 }) : Buffer.from(text);
   }
 }
 

@@ -3,11 +3,14 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { envelopes } from '../../src/formats/envelopes/index.ts';
+import { buildFormat } from '../../src/formats/format.ts';
 import { formats } from '../../src/formats/index.ts';
 import { eventOf, eventOfLine, hostileRecord, hostileRecords, ID, plainRecord, realLines } from '../formats/records.ts';
 
 /** What every format promises, whatever it writes. A new one joins by its line in the table and a golden file. */
-describe.each(Object.entries(formats))('the format %s', (name, format) => {
+describe.each(Object.entries(formats))('the format %s', (name, type) => {
+  const format = buildFormat(type);
+
   afterEach(() => {
     vi.unstubAllEnvs();
   });
@@ -73,7 +76,7 @@ describe.each(Object.entries(formats))('the format %s', (name, format) => {
 });
 
 describe.each([
-  ['formats', '../../src/formats/', 'render', formats],
+  ['formats', '../../src/formats/', 'create', formats],
   ['envelopes', '../../src/formats/envelopes/', 'header', envelopes],
 ])('the table of %s', (_, folder, method, table) => {
   it('has every member of the folder, under its name', async () => {

@@ -29,6 +29,8 @@ export interface Receiver {
   /** Texts that were received and accepted, in order. */
   received(): readonly string[];
   behave(behaviour: Behaviour | 'well'): Promise<void> | void;
+  /** From now on only this secret is accepted in the place of `Harness.credentials`; at first it is `CANARY`. */
+  expectSecret?(secret: string): void;
   stop(): Promise<void>;
 }
 
@@ -36,6 +38,8 @@ export interface Receiver {
 export interface Harness {
   /** Each behaviour either applies, or is said not to, and why. */
   readonly behaviours: Readonly<Record<Behaviour, 'applies' | NotApplicable>>;
+  /** The option that holds the secret which the receiver checks; a dot leads into a map: `headers.Authorization`. */
+  readonly credentials: string | NotApplicable;
   /** Why no limit ends a send that hangs; absent when the output has one. */
   readonly noLimit?: string;
   start(): Promise<Receiver>;
@@ -66,6 +70,8 @@ export function someEvents(count: number, { first = 1, marked = -1 } = {}): Forw
     });
   });
 }
+
+export const linesOf = (text: string) => text.split('\n').slice(0, -1);
 
 export function isMarked(text: string): boolean {
   return text.includes('"marked":true');

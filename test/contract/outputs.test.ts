@@ -19,7 +19,14 @@ import {
   someEvents,
   textsOf,
 } from './output-harness.ts';
-import { harnesses } from './output-harnesses.ts';
+
+const harnessFiles = readdirSync(new URL('./harnesses/', import.meta.url));
+/** By the name of the member, as the table has it. */
+const harnesses: Readonly<Record<string, Harness>> = Object.fromEntries(
+  await Promise.all(
+    harnessFiles.map(async (file) => [basename(file, '.ts'), (await import(`./harnesses/${file}`)).harness as Harness]),
+  ),
+);
 
 /** The promises of `output.ts`, kept by every member of the table against a real receiver. */
 

@@ -1,8 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cef } from '../../src/formats/cef.ts';
+import { cef as cefType } from '../../src/formats/cef.ts';
+import { buildFormat } from '../../src/formats/format.ts';
 import { parseCef } from './parsers.ts';
 import { eventOf, hostileRecord, hostileText, ID, plainRecord } from './records.ts';
+
+const cef = buildFormat(cefType);
 
 /** What CEF should carry of a text, worked out character by character. */
 function expectedValue(text: string, maxLength = Number.POSITIVE_INFINITY): string {

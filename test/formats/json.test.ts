@@ -1,9 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { json } from '../../src/formats/json.ts';
+import { buildFormat } from '../../src/formats/format.ts';
+import { json as jsonType } from '../../src/formats/json.ts';
 import { topLevelKeys } from './parsers.ts';
 import { eventOf, eventOfLine, hostileRecord, ID, plainRecord, realLines } from './records.ts';
+
+const json = buildFormat(jsonType);
 
 const OURS = ['eventId', 'eventTime', 'feed', 'truncated'];
 

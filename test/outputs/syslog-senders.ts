@@ -1,9 +1,12 @@
 import { Writable } from 'node:stream';
 import { ForwarderEvent } from '../../src/event.ts';
 import type { Format } from '../../src/formats/format.ts';
-import { json } from '../../src/formats/json.ts';
+import { buildFormat } from '../../src/formats/format.ts';
+import { json as jsonType } from '../../src/formats/json.ts';
 import type { Output } from '../../src/outputs/output.ts';
 import { syslog } from '../../src/outputs/syslog.ts';
+
+const json = buildFormat(jsonType);
 
 export const never = new AbortController().signal;
 

@@ -1,12 +1,16 @@
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ForwarderEvent } from '../../src/event.ts';
-import { cef } from '../../src/formats/cef.ts';
+import { cef as cefType } from '../../src/formats/cef.ts';
 import type { Format } from '../../src/formats/format.ts';
-import { json } from '../../src/formats/json.ts';
+import { buildFormat } from '../../src/formats/format.ts';
+import { json as jsonType } from '../../src/formats/json.ts';
 import type { Output, OutputContext } from '../../src/outputs/output.ts';
 import { syslog } from '../../src/outputs/syslog.ts';
 import { SyslogReceiver } from '../fakes/syslog-receiver.ts';
+
+const cef = buildFormat(cefType);
+const json = buildFormat(jsonType);
 
 const never = new AbortController().signal;
 

@@ -1,0 +1,43 @@
+import { Writable } from 'node:stream';
+import { type Harness, linesOf } from '../output-harness.ts';
+
+export const harness: Harness = {
+  behaviours: {
+    'refuses one event': 'not applicable: a pipe takes every text',
+    'is busy': 'not applicable: a pipe does not ask to come back',
+    'refuses credentials': 'not applicable: a pipe has no credentials',
+    'is gone': 'not applicable: a pipe without a reader stays so; tested with the member',
+    resets: 'not applicable: a pipe without a reader stays so; tested with the member',
+    hangs: 'applies',
+    'answers hugely': 'not applicable: a pipe does not answer',
+  },
+  noLimit: 'a reader that is slow holds the output back for as long as it likes',
+  credentials: 'not applicable: a pipe has none',
+  async start() {
+    let text = '';
+    let held: (() => void) | undefined;
+    let holding = false;
+    const stream = new Writable({
+      write(chunk, _encoding, done) {
+        if (holding) {
+          held = done;
+          return;
+        }
+        text += chunk;
+        done();
+      },
+    });
+    return {
+      options: {},
+      context: { stdout: stream },
+      received: () => linesOf(text),
+      behave(behaviour) {
+        holding = behaviour === 'hangs';
+        if (!holding) held?.();
+      },
+      async stop() {
+        stream.destroy();
+      },
+    };
+  },
+};
