@@ -1,10 +1,7 @@
 import type { Logger } from 'pino';
 import type { OutputConfig } from '../config/config.ts';
 import { Dispatcher } from '../deliver/dispatcher.ts';
-import { ForwarderError } from '../errors.ts';
 import type { EventSource } from '../event.ts';
-import { buildFormat } from '../formats/format.ts';
-import { formats } from '../formats/index.ts';
 import type { Output } from '../outputs/output.ts';
 import type { Store } from '../store/store.ts';
 import { Episode } from '../telemetry/episodes.ts';
@@ -19,11 +16,9 @@ export interface RunningOutput {
 
 /** Builds an output from its config; no I/O yet. */
 export function createOutput(config: OutputConfig, host: Host): Output {
-  const format = formats[config.format];
-  if (!format) throw new ForwarderError(`there is no format ${config.format}`, { code: 'CONFIG' });
   return config.type.create(config.options, {
     name: config.name,
-    format: buildFormat(format),
+    format: config.format.type.create(config.format.options),
     hostname: host.hostname,
     userAgent: userAgentOf(host),
     pid: host.pid,
@@ -45,7 +40,13 @@ export function buildOutput(
   if (store.cursors.get(config.name) === undefined) store.startOutput(config.name, config.startFrom);
   const dispatcher = new Dispatcher({
     output: createOutput(config, host),
-    options: { name: config.name, filter: config.filter, batch: config.batch, retry: config.retry },
+    options: {
+      name: config.name,
+      filter: config.filter,
+      batch: config.batch,
+      retry: config.retry,
+      inFlight: config.type.inFlight?.(config.options),
+    },
     store,
     sourceOf,
     metrics,

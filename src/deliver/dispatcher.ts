@@ -9,6 +9,7 @@ import type { Store } from '../store/store.ts';
 import type { Episode } from '../telemetry/episodes.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { compileFilter, type FilterRules } from './filter.ts';
+import { type Rejection, Shipment } from './shipment.ts';
 
 export interface DispatcherOptions {
   /** The output's configured name. */
@@ -16,6 +17,8 @@ export interface DispatcherOptions {
   readonly filter?: FilterRules | undefined;
   readonly batch: ReadLimits;
   readonly retry: BackoffOptions;
+  /** How many batches may wait for their acceptance side by side. Default 1. */
+  readonly inFlight?: number | undefined;
 }
 
 export interface DispatcherSignals {
@@ -32,9 +35,21 @@ const CURSOR_PATIENCE = 100;
 /** How often an idle output looks for what other processes left: events of a backfill, rejects to be sent again. */
 const IDLE_PATIENCE = 2000;
 
+/** A batch and its sending. */
+interface UnderWay {
+  readonly shipment: Shipment;
+  /** Resolves, never rejects, when it is done with or has failed; absent while it waits for another try. */
+  sending?: Promise<void> | undefined;
+  /** Why it failed. */
+  failure?: unknown;
+}
+
 /**
  * Serves one output from the outbox, in order, and is the only one that waits and repeats for it. Each output has its own, so that
  * a slow or dead one holds back only itself.
+ *
+ * Usually one batch is under way. An output that confirms late may have several, which finish in any order; the cursor follows the
+ * first of them, so that it never passes an event that is not done with.
  */
 export class Dispatcher {
   readonly name: string;
@@ -47,6 +62,8 @@ export class Dispatcher {
   readonly #metrics: Metrics;
   readonly #logger: Logger;
   readonly #now: () => number;
+  /** Oldest first. */
+  readonly #underWay: UnderWay[] = [];
   #lastAcceptedAt: number | null = null;
   #accepted = 0;
 
@@ -88,22 +105,23 @@ export class Dispatcher {
 
   /**
    * Sends the next batch after the cursor and moves the cursor over what became of it. False when there was nothing to send.
+   * `begin` false: only what is under way is finished.
    *
    * Rejects with what the output threw, with the cursor where the output's acceptance ends; or with a `StoreError`, in which case
    * nothing more may be sent until the cursor can be written.
    */
-  async deliverOnce(signal: AbortSignal): Promise<boolean> {
-    const rows = this.#store.outbox.read(this.cursor, this.#options.batch);
-    const last = rows.at(-1);
-    if (last === undefined) return false;
-    // The cursor of the batch before must be durable before another batch leaves: a crash then repeats one batch at most. Most
-    // often the page that brought these events has carried it already.
-    this.#store.flush(this.name);
-    const events = rows.map((row) => this.#eventOf(row));
-    const wanted = this.#passes ? events.filter(this.#passes) : events;
-    if (wanted.length > 0) await this.#sendOrSplit(wanted, signal);
-    this.#store.settle(this.name, last.seq, [], this.#now());
-    if (wanted.length < events.length) this.#count('filtered', events.length - wanted.length);
+  async deliverOnce(signal: AbortSignal, begin = true): Promise<boolean> {
+    const first = this.#underWay[0] ?? (begin ? this.#load() : undefined);
+    if (first === undefined) return false;
+    if (!first.sending) this.#start(first, signal);
+    await this.#finished(first, signal, begin);
+    if (first.failure !== undefined) throw first.failure;
+    this.#settle(first.shipment);
+    this.#underWay.shift();
+    const [next] = this.#underWay;
+    if (next) this.#settle(next.shipment);
+    // What has failed beside it may try again: the output takes batches.
+    for (const other of this.#underWay) if (other.failure !== undefined) this.#start(other, signal);
     return true;
   }
 
@@ -115,8 +133,9 @@ export class Dispatcher {
     this.#store.flush(this.name);
     const event = this.#eventOf(reject.event);
     try {
-      const { rejected } = await this.#send([event], signal);
+      const { rejected, unsettled } = await this.#send([event], signal);
       const [refused] = rejected;
+      if (unsettled) throw unsettled.error ?? nothingSettled();
       if (refused) this.#store.rejects.refusedAgain(reject.id, refused.reason, this.#now());
       else this.#store.rejects.remove([reject.id]);
     } catch (error) {
@@ -142,7 +161,7 @@ export class Dispatcher {
         // Also when nothing was sent: a store that was full has room again, a reject that failed was discarded.
         this.episode.succeeded();
       } catch (error) {
-        if (signals.abort.aborted) return;
+        if (signals.abort.aborted) break;
         if (error instanceof StoreError && !error.retryable) throw error;
         const passes = error instanceof ForwarderError && error.retryable;
         const delay = (passes ? passing : lasting).next(retryAfterOf(error));
@@ -150,6 +169,7 @@ export class Dispatcher {
         await sleep(delay, signals.stopping).catch(() => undefined);
       }
     }
+    await this.#finish(signals.abort);
   }
 
   /**
@@ -175,29 +195,93 @@ export class Dispatcher {
     }
   }
 
-  /**
-   * Sends events, halving them as long as the output refuses them for their content, until the one bad event is alone: that is kept
-   * as a reject and the rest goes on. The cursor follows each part, so a failure in between repeats none that was accepted.
-   */
-  async #sendOrSplit(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<void> {
-    try {
-      const { rejected } = await this.#send(events, signal);
-      if (rejected.length > 0) this.#reject(rejected);
-      this.#settleUpTo(events, rejected);
-    } catch (error) {
-      if (!(error instanceof OutputError) || error.disposition !== 'split') throw error;
-      const [only] = events;
-      if (events.length === 1 && only) {
-        const rejected = [{ event: only, reason: messageOf(error) }];
-        this.#reject(rejected);
-        this.#settleUpTo(events, rejected);
-        return;
-      }
-      const half = Math.ceil(events.length / 2);
-      await this.#sendOrSplit(events.slice(0, half), signal);
-      this.#store.flush(this.name);
-      await this.#sendOrSplit(events.slice(half), signal);
+  /** Reads the next batch. Undefined when there is none. */
+  #load(): UnderWay | undefined {
+    const after = this.#underWay.at(-1)?.shipment.lastSeq ?? this.cursor;
+    const rows = this.#store.outbox.read(after, this.#options.batch);
+    const last = rows.at(-1);
+    if (last === undefined) return undefined;
+    const events = rows.map((row) => this.#eventOf(row));
+    const wanted = this.#passes ? events.filter(this.#passes) : events;
+    if (wanted.length < events.length) this.#count('filtered', events.length - wanted.length);
+    const batch: UnderWay = { shipment: new Shipment(wanted, last.seq) };
+    this.#underWay.push(batch);
+    return batch;
+  }
+
+  #start(batch: UnderWay, signal: AbortSignal): void {
+    batch.failure = undefined;
+    batch.sending = this.#ship(batch.shipment, signal)
+      .catch((error: unknown) => {
+        batch.failure = error;
+      })
+      .finally(() => {
+        batch.sending = undefined;
+      });
+  }
+
+  /** Waits until a batch is done with or has failed, beginning others beside it while the output may have more. */
+  async #finished(batch: UnderWay, signal: AbortSignal, begin: boolean): Promise<void> {
+    const { inFlight = 1 } = this.#options;
+    if (inFlight === 1 || !begin) return batch.sending;
+    const done = new AbortController();
+    void batch.sending?.finally(() => done.abort());
+    while (batch.sending && !signal.aborted) {
+      if (this.#underWay.length < inFlight) {
+        const another = this.#load();
+        if (another) this.#start(another, signal);
+        // Another process may have added events; the sign of new ones that this process added is their arrival.
+        else await this.#store.outbox.arrival(this.#underWay.at(-1)?.shipment.lastSeq ?? 0, done.signal);
+      } else await batch.sending;
     }
+    await batch.sending;
+  }
+
+  /** Sends a batch part by part, until all of it is done with. */
+  async #ship(shipment: Shipment, signal: AbortSignal): Promise<void> {
+    for (let { part } = shipment; part; { part } = shipment) {
+      // The cursor of what went before must be durable before more leaves: a crash then repeats one batch at most. Most often the
+      // page that brought these events has carried it already.
+      this.#store.flush(this.name);
+      try {
+        const sent = await this.#send(part, signal);
+        shipment.taken(sent);
+        this.#tellRejections(sent.rejected);
+        if (sent.unsettled?.error) throw sent.unsettled.error;
+        if (sent.unsettled?.events.length === part.length) throw nothingSettled();
+      } catch (error) {
+        if (!(error instanceof OutputError) || error.disposition !== 'split') {
+          this.#settleIfFirst(shipment);
+          throw error;
+        }
+        const rejection = shipment.refused(messageOf(error));
+        if (rejection) this.#tellRejections([rejection]);
+      }
+      this.#settleIfFirst(shipment);
+    }
+  }
+
+  #settleIfFirst(shipment: Shipment): void {
+    if (this.#underWay[0]?.shipment === shipment) this.#settle(shipment);
+  }
+
+  /** Moves the cursor as far as the first batch under way is done with. */
+  #settle(shipment: Shipment): void {
+    const { doneUpTo, passedRejections } = shipment;
+    if (passedRejections.length === 0 && doneUpTo <= this.cursor) return;
+    const now = this.#now();
+    const kept = passedRejections.map(({ event, reason }) => ({ event: storedFormOf(event, now), reason }));
+    this.#store.settle(this.name, doneUpTo, kept, now);
+    shipment.rejectionsKept();
+  }
+
+  /** Stopping: what is under way is finished, as long as it does not fail. No send is left in flight. */
+  async #finish(abort: AbortSignal): Promise<void> {
+    for (let [first] = this.#underWay; first && !abort.aborted; [first] = this.#underWay) {
+      const isWaiting = !first.sending && first.shipment.part !== undefined;
+      if (isWaiting || !(await this.deliverOnce(abort, false).catch(() => false))) break;
+    }
+    await Promise.all(this.#underWay.map(({ sending }) => sending));
   }
 
   async #send(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<Sent> {
@@ -218,26 +302,23 @@ export class Dispatcher {
     return sent;
   }
 
-  #acceptedNow(events: readonly ForwarderEvent[], sent: Sent): void {
+  #acceptedNow(events: readonly ForwarderEvent[], { rejected, shortened, unsettled }: Sent): void {
     const now = this.#now();
     const latency = this.#metrics.deliveryLatency.labels(this.name);
-    for (const event of events) latency.observe(Math.max(0, now - event.time) / 1000);
-    const count = events.length - sent.rejected.length;
+    const open = new Set([...rejected.map(({ event }) => event), ...(unsettled?.events ?? [])]);
+    for (const event of events) {
+      if (open.size === 0 || !open.has(event)) latency.observe(Math.max(0, now - event.time) / 1000);
+    }
+    const count = events.length - open.size;
     this.#count('delivered', count);
-    if (sent.shortened > 0) this.#metrics.outputShortened.inc({ output: this.name }, sent.shortened);
+    if (shortened > 0) this.#metrics.outputShortened.inc({ output: this.name }, shortened);
     this.#accepted += count;
+    if (count === 0) return;
     this.#lastAcceptedAt = now;
     this.episode.succeeded();
   }
 
-  #settleUpTo(events: readonly ForwarderEvent[], rejected: Sent['rejected']): void {
-    const last = events.at(-1);
-    if (!last) return;
-    const kept = rejected.map(({ event, reason }) => ({ event: storedFormOf(event, this.#now()), reason }));
-    this.#store.settle(this.name, last.seq, kept, this.#now());
-  }
-
-  #reject(rejected: Sent['rejected']): void {
+  #tellRejections(rejected: readonly Rejection[]): void {
     this.#count('rejected', rejected.length);
     for (const { event, reason } of rejected) {
       this.#logger.warn(
@@ -278,6 +359,14 @@ export class Dispatcher {
 
 function storedFormOf(event: ForwarderEvent, now: number): StoredEvent {
   return { seq: event.seq, id: event.id, feed: event.source.name, time: event.time, storedAt: now, raw: event.raw };
+}
+
+/** A part that comes back whole without a reason would be sent again at once, for ever. */
+function nothingSettled(): OutputError {
+  return new OutputError('the output neither took nor refused any event of a batch', {
+    reason: 'unconfirmed',
+    disposition: 'retry',
+  });
 }
 
 function retryAfterOf(error: unknown): number {

@@ -78,8 +78,8 @@ export class ScriptedOutput implements Output {
     this.inFlight += 1;
     try {
       const sent = await this.react(events, signal);
-      const refused = new Set(sent.rejected.map(({ event }) => event));
-      for (const event of events) if (!refused.has(event)) this.accepted.push(numberOf(event));
+      const open = new Set([...sent.rejected.map(({ event }) => event), ...(sent.unsettled?.events ?? [])]);
+      for (const event of events) if (!open.has(event)) this.accepted.push(numberOf(event));
       return sent;
     } finally {
       this.inFlight -= 1;
