@@ -31,6 +31,8 @@ export interface Receiver {
   behave(behaviour: Behaviour | 'well'): Promise<void> | void;
   /** From now on only this secret is accepted in the place of `Harness.credentials`; at first it is `CANARY`. */
   expectSecret?(secret: string): void;
+  /** The option's text with this secret in it, where the secret is not all of it. */
+  withSecret?(secret: string): string;
   stop(): Promise<void>;
 }
 

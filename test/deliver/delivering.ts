@@ -129,7 +129,17 @@ export function dispatcherFor(
   store: Store,
   options: Partial<DispatcherOptions> & { output?: ScriptedOutput; now?: () => number } = {},
 ): Delivering {
-  const { output = new ScriptedOutput(), now = () => START, ...rest } = options;
+  const { output = new ScriptedOutput(), ...rest } = options;
+  return { ...delivering(store, output, rest), output };
+}
+
+/** The same with any output. */
+export function delivering(
+  store: Store,
+  output: Output,
+  options: Partial<DispatcherOptions> & { now?: () => number } = {},
+): Omit<Delivering, 'output'> {
+  const { now = () => START, ...rest } = options;
   const log = new MemoryStream();
   const logger = createLogger({ level: 'debug', format: 'json', destination: log });
   const metrics = new Metrics();
@@ -158,7 +168,6 @@ export function dispatcherFor(
   });
   return {
     dispatcher,
-    output,
     metrics,
     log,
     stopping,

@@ -19,12 +19,12 @@ export const harness: Harness = {
     let holding = false;
     const stream = new Writable({
       write(chunk, _encoding, done) {
-        if (holding) {
-          held = done;
-          return;
-        }
-        text += chunk;
-        done();
+        const take = () => {
+          text += chunk;
+          done();
+        };
+        if (holding) held = take;
+        else take();
       },
     });
     return {
@@ -33,7 +33,9 @@ export const harness: Harness = {
       received: () => linesOf(text),
       behave(behaviour) {
         holding = behaviour === 'hangs';
-        if (!holding) held?.();
+        if (holding) return;
+        held?.();
+        held = undefined;
       },
       async stop() {
         stream.destroy();

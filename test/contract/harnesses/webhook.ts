@@ -15,7 +15,7 @@ export const harness: Harness = {
   async start() {
     let http = await HttpReceiver.start();
     let gone: HttpReceiver | undefined;
-    let expected = `Bearer ${CANARY}`;
+    let expected = CANARY;
     const { port, origin } = http;
     const reactions: Readonly<Record<string, Reaction>> = {
       well: { status: 200 },
@@ -24,6 +24,15 @@ export const harness: Harness = {
       hangs: 'hang',
       'answers hugely': { status: 200, body: Buffer.alloc(10_000_000, 'x') },
     };
+    const serve = (behaviour: string) => {
+      http.reactToHead = () => (behaviour === 'resets' ? 'reset' : undefined);
+      http.react = ({ text, headers, method }) => {
+        if (method === 'POST' && headers.authorization !== expected) return { status: 401, body: CANARY };
+        if (behaviour === 'refuses one event') return { status: isMarked(text) ? 422 : 200, body: text };
+        return reactions[behaviour] ?? { status: 500 };
+      };
+    };
+    serve('well');
     return {
       options: {
         url: `${origin}/ingest?key=${CANARY}`,
@@ -42,12 +51,7 @@ export const harness: Harness = {
           http.requests.push(...gone.requests);
           gone = undefined;
         }
-        http.reactToHead = () => (behaviour === 'resets' ? 'reset' : undefined);
-        http.react = ({ text, headers }) => {
-          if (headers.authorization !== expected) return { status: 401, body: CANARY };
-          if (behaviour === 'refuses one event') return { status: isMarked(text) ? 422 : 200, body: text };
-          return reactions[behaviour] ?? { status: 500 };
-        };
+        serve(behaviour);
       },
       expectSecret(secret) {
         expected = secret;
