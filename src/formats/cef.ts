@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { EventFields, ForwarderEvent } from '../event.ts';
 import { defineFormat, type Format, type Rendered } from './format.ts';
+import { plainWord } from './plain-word.ts';
 import { cutToCodePoints, fits, LOST_NAMES_BYTES, lostNames, type Part, shorten } from './shorten.ts';
 
 /**
@@ -44,18 +45,9 @@ function render(event: ForwarderEvent, maxBytes = Number.POSITIVE_INFINITY): Ren
  * splits the header at every `|`, escaped or not, so nothing that needs an escape may stand in it. `outcome` has it as sent.
  */
 function header(fields: EventFields): string {
-  const verdict = verdictWord(fields.result ?? 'unknown');
+  const verdict = plainWord(fields.result ?? 'unknown');
   const { eventClass, title, severity } = fields;
   return `CEF:0|Mimecast|Targeted Threat Protection|2.0|${eventClass}:${verdict}|${title}: ${verdict}|${severity}|`;
-}
-
-function verdictWord(result: string): string {
-  if (/^[\da-z_.-]{1,32}$/.test(result)) return result;
-  return result
-    .trim()
-    .slice(0, 32)
-    .toLowerCase()
-    .replace(/[^\da-z_.-]+/g, '_');
 }
 
 /** A key of the extension, and what it is filled with. */

@@ -33,6 +33,11 @@ export interface Format {
    */
   readonly tagged?: boolean;
   /**
+   * False when the text does not have the event id, so that only an output that carries the id beside the text lets a receiver
+   * tell a repeated event. Default true.
+   */
+  readonly carriesId?: boolean;
+  /**
    * Writes an event in at most `maxBytes` bytes of UTF-8 (default: no limit; at least 400 is promised to be enough).
    *
    * What does not fit is shortened field by field on a character boundary, the longest free text first, and marked as

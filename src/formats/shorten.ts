@@ -36,20 +36,32 @@ const LEAST_BYTES = 40;
 
 /** Writes the parts in at most `room` bytes, or, when they do not fit, in `room` less `markRoom`. */
 export function shorten(parts: readonly Part[], room: number, markRoom: number, encode: Encode): Shortened {
+  const { written, lost } = shortener(parts, encode)(room, markRoom);
+  const kept = parts.map(({ prefix }, index) => (written[index] === undefined ? '' : prefix + written[index]));
+  return { text: kept.join(''), lost };
+}
+
+/** What becomes of each part: its text without the prefix, undefined where it is left out. */
+export interface ShortenedParts {
+  readonly written: readonly (string | undefined)[];
+  readonly lost: readonly string[];
+}
+
+/** `shorten` for parts that are not written in a row. They are measured once, to be fitted into one room after the other. */
+export function shortener(parts: readonly Part[], encode: Encode): (room: number, markRoom?: number) => ShortenedParts {
   const measured = parts.map((part) => measure(part, encode));
-  if (sum(measured, (part) => part.prefixBytes + part.bytes) <= room) {
-    return { text: measured.map((part) => part.prefix + part.written).join(''), lost: [] };
-  }
-  const kept = keepMostTelling(measured, room - markRoom);
-  const level = commonLength(kept, room - markRoom);
-  const lost: string[] = [];
-  let text = '';
-  for (const part of measured) {
-    const whole = part.least === part.bytes || part.bytes <= level;
-    if (!kept.has(part) || !whole) lost.push(part.name);
-    if (kept.has(part)) text += part.prefix + (whole ? part.written : cutToBytes(part.text, level, encode));
-  }
-  return { text, lost };
+  const wholeBytes = sum(measured, (part) => part.prefixBytes + part.bytes);
+  return (room, markRoom = 0) => {
+    if (wholeBytes <= room) return { written: measured.map((part) => part.written), lost: [] };
+    const kept = keepMostTelling(measured, room - markRoom);
+    const level = commonLength(kept, room - markRoom);
+    const isWhole = (part: Measured) => part.least === part.bytes || part.bytes <= level;
+    const written = measured.map((part) => {
+      if (!kept.has(part)) return undefined;
+      return isWhole(part) ? part.written : cutToBytes(part.text, level, encode);
+    });
+    return { written, lost: measured.filter((part) => !kept.has(part) || !isWhole(part)).map(({ name }) => name) };
+  };
 }
 
 /** Room to reserve for `lostNames`: its names, each with two quotes and a comma. */
