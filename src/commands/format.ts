@@ -1,37 +1,48 @@
 import { type Command as CommanderCommand, Option } from 'commander';
+import type { LoadedConfig } from '../config/load.ts';
 import { UsageError } from '../errors.ts';
 import { ForwarderEvent, type RawRecord } from '../event.ts';
 import type { Feed, FeedType } from '../feeds/feed.ts';
 import { feedTypes } from '../feeds/index.ts';
-import type { Envelope } from '../formats/envelopes/envelope.ts';
-import { envelopes, headerName } from '../formats/envelopes/index.ts';
-import { buildFormat } from '../formats/format.ts';
+import { envelopes } from '../formats/envelopes/index.ts';
 import { formats } from '../formats/index.ts';
 import { eventId } from '../store/key.ts';
 import type { Command, ExitCode, Shell } from './command.ts';
-import type { Options } from './session.ts';
+import { writerFromOptions, writerOfOutput } from './event-writer.ts';
+import { type Options, readConfig, withConfigOption } from './session.ts';
 
 /** `format`: renders records as an output would send them, to try a parser before any event is shipped. */
 export const format: Command = {
   name: 'format',
 
   define(command: CommanderCommand): void {
-    command
+    withConfigOption(command)
       .description('render records as an output would send them')
       .argument('[file]', 'records as NDJSON, or an answer of the API; - or nothing for standard input', '-')
-      .addOption(new Option('--as <format>', 'the format').choices(Object.keys(formats)).default('json'))
+      .addOption(new Option('--as <format>', 'the format (default: json)').choices(Object.keys(formats)))
+      .addOption(
+        new Option('--option <key=value>', 'an option of the format; may be given several times').argParser(
+          (pair: string, before: readonly string[] = []) => [...before, pair],
+        ),
+      )
       .addOption(new Option('--envelope <name>', 'put a syslog header before it').choices(Object.keys(envelopes)))
       .addOption(
         new Option('--feed <type>', 'what the records are').choices(Object.keys(feedTypes)).default('attachment'),
       )
       .option('--max-bytes <number>', 'shorten to this size, header included')
+      .addOption(
+        new Option(
+          '--output <name>',
+          'exactly as this output of the config would, header and size limit included',
+        ).conflicts(['as', 'option', 'envelope', 'maxBytes']),
+      )
       .addHelpText('after', HELP);
   },
 
   async run(shell: Shell, [file = '-']: readonly string[], options: Options): Promise<ExitCode> {
-    const type = feedTypes[String(options.feed)] as FeedType;
-    const feed = type.create({ name: type.type, key: type.defaultKey });
-    const write = writerFor(shell, options);
+    const loaded = typeof options.output === 'string' ? readConfig(shell, options) : undefined;
+    const feed = feedOf(String(options.feed), loaded);
+    const write = loaded ? writerOfOutput(shell, loaded, String(options.output)) : writerFromOptions(shell, options);
     let odd = 0;
     for (const record of recordsOf(await shell.readText(file), feed.recordsKey, file)) {
       const event = eventOf(record, feed);
@@ -51,34 +62,16 @@ Exit code 1 when a record could not be read, for example without a date.
 
 Examples:
   mimecast-forwarder format --as cef --envelope rfc3164 records.ndjson
+  mimecast-forwarder format --as leef --option version=2.0 --option delimiter=^ records.ndjson
+  mimecast-forwarder format --output qradar --config forwarder.yaml records.ndjson
   mimecast-forwarder format --as json < answer.json
 `;
 
-function writerFor(shell: Shell, options: Options): (event: ForwarderEvent) => string {
-  const type = formats[String(options.as)];
-  if (!type) throw new UsageError(`there is no format ${options.as}`);
-  const chosen = buildFormat(type);
-  const maxBytes = options.maxBytes === undefined ? undefined : Number(options.maxBytes);
-  if (maxBytes !== undefined && !(Number.isInteger(maxBytes) && maxBytes >= 480)) {
-    throw new UsageError('--max-bytes must be a whole number of at least 480');
-  }
-  const table: Readonly<Record<string, Envelope>> = envelopes;
-  const envelope = options.envelope === undefined ? undefined : table[String(options.envelope)];
-  if (!envelope) return (event) => chosen.render(event, maxBytes).text;
-  const context = {
-    facility: 13,
-    hostname: headerName(shell.hostname, 255),
-    appName: 'mimecast-forwarder',
-    procId: String(shell.pid),
-    enterpriseId: 32473,
-    timezone: 'UTC',
-    tag: chosen.tagged !== true,
-  };
-  return (event) => {
-    const room = maxBytes === undefined ? undefined : maxBytes - envelope.header(event, context, true).length;
-    const { text, shortened } = chosen.render(event, room);
-    return envelope.header(event, context, shortened) + text;
-  };
+/** The feed of a type as the config has it: what makes records the same, and so their ids, is a matter of the config. */
+function feedOf(typeName: string, loaded: LoadedConfig | undefined): Feed {
+  const configured = loaded?.config.feeds.find(({ type }) => type.type === typeName);
+  const type = feedTypes[typeName] as FeedType;
+  return type.create({ name: configured?.name ?? type.type, key: configured?.dedupe.key ?? type.defaultKey });
 }
 
 function eventOf(record: unknown, feed: Feed): ForwarderEvent | string {

@@ -1,8 +1,10 @@
 import type { FeedType } from '../feeds/feed.ts';
+import type { FormatType } from '../formats/format.ts';
 import type { MimecastOptions } from '../mimecast/options.ts';
 import type { OutputType } from '../outputs/output.ts';
 import type { Secret } from '../secret.ts';
 import type { ListenAddress } from '../telemetry/listen.ts';
+import type { CheckedFormat } from './format-choice.ts';
 import { type FeedStart, type OutputStart, parseFeedStart, parseListenAddress, parseOutputStart } from './scalars.ts';
 import type { CheckedConfig, ConfigTables } from './schema.ts';
 
@@ -35,13 +37,18 @@ export interface OutputConfig {
   readonly type: OutputType;
   /** What `type.create`, `accepted`, `lossless` and `target` take: the member's own options, checked by its own schema. */
   readonly options: Parameters<OutputType['create']>[0];
-  /** The name of a format of the table. */
-  readonly format: string;
+  readonly format: FormatConfig;
   /** Record field to the values that pass; empty when all events pass. */
   readonly filter: Readonly<Record<string, readonly string[]>>;
   readonly startFrom: OutputStart;
   readonly batch: { readonly maxEvents: number; readonly maxBytes: number };
   readonly retry: { readonly initialDelay: number; readonly maxDelay: number };
+}
+
+/** A format of the table, and the options for its `create`, checked by its own schema. */
+export interface FormatConfig {
+  readonly type: FormatType;
+  readonly options: Parameters<FormatType['create']>[0];
 }
 
 export interface StoreConfig {
@@ -71,15 +78,23 @@ export function assembleConfig(checked: CheckedConfig, tables: ConfigTables): Co
       type: known(tables.feedTypes[type]),
       startFrom: known(parseFeedStart(startFrom)),
     })),
-    outputs: checked.outputs.map(({ name, type, format, filter, startFrom, batch, retry, ...options }) => ({
-      ...{ name, format, filter, batch, retry, options },
-      type: known(tables.outputTypes[type]),
-      startFrom: known(parseOutputStart(startFrom)),
-    })),
+    // What a profile sets stands among the options by now.
+    outputs: checked.outputs.map(
+      ({ name, type, profile: _profile, format, filter, startFrom, batch, retry, ...options }) => ({
+        ...{ name, filter, batch, retry, options },
+        type: known(tables.outputTypes[type]),
+        format: assembleFormat(format, tables),
+        startFrom: known(parseOutputStart(startFrom)),
+      }),
+    ),
     store,
     http: http !== false && { ...http, listen: known(parseListenAddress(http.listen)) },
     log,
   };
+}
+
+function assembleFormat({ type, ...options }: CheckedFormat, { formats }: ConfigTables): FormatConfig {
+  return { type: known(formats[type]), options };
 }
 
 /** The schema has refused what would be missing here. */

@@ -27,6 +27,8 @@ export interface Finding {
   readonly path: Path;
   /** `key` points at the key itself, for a key that should not be there; `value`, the default, at what stands behind it. */
   readonly at?: 'key' | 'value';
+  /** Where to point when `path` stands nowhere in the file. Default: `path`, or the nearest parent that is there. */
+  readonly place?: Path;
   readonly message: string;
 }
 
@@ -58,7 +60,7 @@ export class ConfigDocument {
   }
 
   mistake(finding: Finding): Mistake {
-    const { line, column } = this.position(finding.path, finding.at ?? 'value');
+    const { line, column } = this.position(finding.place ?? finding.path, finding.at ?? 'value');
     return { line, column, path: formatPath(finding.path, this.tree), message: finding.message };
   }
 

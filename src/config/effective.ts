@@ -3,7 +3,17 @@ import { formatDuration, formatSize } from '../options.ts';
 import { Secret } from '../secret.ts';
 import { keyOf } from './prepare.ts';
 import type { CheckedConfig } from './schema.ts';
-import { isMap, isSecret, type MapPlace, metaOf, rebuild, type Schema, type Tree, twinOf } from './traverse.ts';
+import {
+  isMap,
+  isSecret,
+  type MapPlace,
+  metaOf,
+  type Path,
+  rebuild,
+  type Schema,
+  type Tree,
+  twinOf,
+} from './traverse.ts';
 import { maskUrl } from './words.ts';
 
 const MASK = '***';
@@ -20,11 +30,12 @@ export function effectiveConfig(
   const shownFiles = new Set<string>();
 
   function map({ value, path }: MapPlace): Tree {
-    const { name, type, ...rest } = value;
+    const { name, type, profile, ...rest } = value;
     // What an entry is called comes before all else.
-    const entries = Object.entries({ name, type, ...rest })
+    const entries = Object.entries({ name, type, profile, ...rest })
       .filter(([, child]) => child !== undefined)
       .map(([key, child]) => {
+        if (isOutput(path) && key === 'format') return [key, shortFormat(child)];
         const file = secretFiles.get(keyOf([...path, key]));
         if (file === undefined) return [key, child];
         shownFiles.add(keyOf([...path, twinOf(key)]));
@@ -43,6 +54,15 @@ export function effectiveConfig(
 /** YAML for people, JSON for tools; both end with a line break. */
 export function printConfig(effective: Tree, as: 'yaml' | 'json'): string {
   return as === 'json' ? `${JSON.stringify(effective, undefined, 2)}\n` : stringify(effective, { lineWidth: 0 });
+}
+
+function isOutput(path: Path): boolean {
+  return path.length === 2 && path[0] === 'outputs';
+}
+
+/** `json` for a format that has no options of its own: the map would say no more. */
+function shortFormat(format: unknown): unknown {
+  return isMap(format) && Object.keys(format).length === 1 ? format.type : format;
 }
 
 function printable(schema: Schema | undefined, value: unknown): unknown {

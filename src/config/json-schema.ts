@@ -13,11 +13,13 @@ const REFERENCE = '#/$defs/environment';
  */
 export function jsonSchemaOf(schema: Schema): JsonSchema {
   const { $schema, ...described } = describeSchema(schema);
+  const { $defs, ...root } = withReferences(described);
   return {
     $schema,
     title: 'mimecast-forwarder configuration',
-    ...withReferences(described),
+    ...root,
     $defs: {
+      ...(isSchema($defs) && $defs),
       environment: {
         type: 'string',
         pattern: String.raw`\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}`,
@@ -27,7 +29,7 @@ export function jsonSchemaOf(schema: Schema): JsonSchema {
   };
 }
 
-/** The same in its plain form, with the marks `secret` and `unit` of the fields left in: what the reference is written from. */
+/** The same in its plain form, with the marks `secret`, `unit` and `profiles` of the fields left in: what the reference is written from. */
 export function describeSchema(schema: Schema): JsonSchema {
   const json: unknown = z.toJSONSchema(schema, {
     io: 'input',
@@ -93,7 +95,7 @@ function twin(key: string): JsonSchema {
 
 /** Lets `${NAME}` stand where a text alone would not be accepted, and drops the marks. */
 function withReferences(node: JsonSchema): JsonSchema {
-  const { secret: _secret, unit: _unit, ...plain } = mapChildren(node, withReferences);
+  const { secret: _secret, unit: _unit, profiles: _profiles, ...plain } = mapChildren(node, withReferences);
   if (!isNarrow(plain)) return plain;
   const { description, default: fallback, ...shape } = plain;
   return {
@@ -112,7 +114,7 @@ function isNarrow(node: JsonSchema): boolean {
 
 function mapChildren(node: JsonSchema, change: (child: JsonSchema) => JsonSchema): JsonSchema {
   const entries = Object.entries(node).map(([key, value]) => {
-    if (key === 'properties' && isSchema(value)) return [key, mapValues(value, change)];
+    if ((key === 'properties' || key === '$defs') && isSchema(value)) return [key, mapValues(value, change)];
     if ((key === 'items' || key === 'additionalProperties') && isSchema(value)) return [key, change(value)];
     const isList = key === 'anyOf' || key === 'oneOf';
     return [

@@ -7,6 +7,7 @@ import { effectiveConfig } from './effective.ts';
 import type { Environment } from './environment.ts';
 import { ConfigError, formatMistake } from './mistakes.ts';
 import { keyOf, type Prepared, prepare, samePath } from './prepare.ts';
+import { applyProfiles, toldAtProfile } from './profiles.ts';
 import { type ConfigTables, configSchema } from './schema.ts';
 import { tables as allTables } from './tables.ts';
 import { type Tree, twinOf } from './traverse.ts';
@@ -44,7 +45,8 @@ export function loadConfig({ tables = allTables, ...options }: LoadOptions): Loa
   const { text, mode } = readConfigFile(file);
   const document = new ConfigDocument(file, text, options.env);
   const schema = configSchema(tables);
-  const prepared = prepare(schema, document, file);
+  const profiled = applyProfiles(document.tree, tables.outputTypes);
+  const prepared = prepare(schema, profiled.tree, document, file);
   const result = schema.safeParse(prepared.tree, { error: expectation });
   const checked: Checked = {
     schema,
@@ -59,7 +61,7 @@ export function loadConfig({ tables = allTables, ...options }: LoadOptions): Loa
   if (!result.success || findings.length > 0) {
     throw ConfigError.ofMistakes(
       file,
-      findings.map((finding) => document.mistake(finding)),
+      findings.map((finding) => document.mistake(toldAtProfile(finding, profiled.settings))),
     );
   }
   const config = assembleConfig(result.data, tables);

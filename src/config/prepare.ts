@@ -31,10 +31,10 @@ export interface Prepared {
 }
 
 /**
- * Does what the schema cannot do by itself: reads each `xFile` into the secret `x`, refuses unknown keys with the one that was
+ * Does with a document's tree, profiles applied, what the schema cannot do by itself: reads each `xFile` into the secret `x`, refuses unknown keys with the one that was
  * meant, gives scalars from the environment the type that the schema wants, and makes `…File` paths relative to the config file.
  */
-export function prepare(schema: Schema, document: ConfigDocument, file: string): Prepared {
+export function prepare(schema: Schema, tree: unknown, document: ConfigDocument, file: string): Prepared {
   const findings: Finding[] = [];
   const settled: Path[] = [];
   const secretFiles = new Map<string, string>();
@@ -100,8 +100,7 @@ export function prepare(schema: Schema, document: ConfigDocument, file: string):
     return isFilePath(path) ? resolve(dirname(file), value) : value;
   }
 
-  const tree = rebuild(schema, document.tree, { map, leaf });
-  return { tree, findings, settled, secretFiles, literalSecrets };
+  return { tree: rebuild(schema, tree, { map, leaf }), findings, settled, secretFiles, literalSecrets };
 }
 
 /** A path as the key of a map. */

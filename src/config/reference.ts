@@ -1,15 +1,17 @@
+import { stringify } from 'yaml';
+import type { Profile } from '../outputs/output.ts';
 import { describeSchema, isSchema, type JsonSchema } from './json-schema.ts';
-import type { Schema } from './traverse.ts';
+import { isMap, type Schema } from './traverse.ts';
 
 /**
  * The config reference as Markdown, written from the schema alone, so that it cannot say anything else than what is checked.
- * One table per section; where a section has kinds told apart by `type`, one for what all share and one per kind.
+ * One table per section; where a section has kinds told apart by `type`, one for what all share and one per kind. Formats, which
+ * every output takes, have a section of their own at the end.
  */
 export function configReference(schema: Schema): string {
-  const sections = Object.entries(propertiesOf(describeSchema(schema))).map(([key, section]) =>
-    renderSection(key, section),
-  );
-  return `${[INTRODUCTION, ...sections].join('\n\n')}\n`;
+  const described = describeSchema(schema);
+  const sections = Object.entries(propertiesOf(described)).map(([key, section]) => renderSection(key, section));
+  return `${[INTRODUCTION, ...sections, renderFormats(described)].join('\n\n')}\n`;
 }
 
 const INTRODUCTION = `# Config reference
@@ -42,6 +44,13 @@ function renderSection(key: string, section: JsonSchema): string {
   return `${head}\n\n${renderTable(rowsOf(entries))}${nestedKinds(key, entries)}`;
 }
 
+/** The one definition that every output's `format` refers to. */
+function renderFormats({ $defs }: JsonSchema): string {
+  const format = isSchema($defs) && isSchema($defs.format) ? $defs.format : {};
+  const kinds = branchesOf(format).flatMap(kindsOf);
+  return `## Formats\n\n${format.description}${renderKinds('format', kinds)}`;
+}
+
 function renderKinds(key: string, kinds: readonly JsonSchema[]): string {
   const [first, ...others] = kinds.map((kind) => rowsOf(kind));
   const shared = (first ?? []).filter(
@@ -53,9 +62,24 @@ function renderKinds(key: string, kinds: readonly JsonSchema[]): string {
       (row) => row.key !== 'type' && (common === '' || !shared.some((other) => same(row, other))),
     );
     const table = rows.length > 0 ? `\n\n${renderTable(rows)}` : '';
-    return `\n\n### ${key} \`type: ${kindOf(kind)}\`\n\n${kind.description ?? ''}${table}`;
+    return `\n\n### ${key} \`type: ${kindOf(kind)}\`\n\n${kind.description ?? ''}${table}${renderProfiles(kind)}`;
   });
   return `${common}${own.join('')}`;
+}
+
+/** What stands behind each name that the `profile` of a kind takes. */
+function renderProfiles(kind: JsonSchema): string {
+  const profiles = propertiesOf(kind).profile?.profiles as Readonly<Record<string, Profile>> | undefined;
+  if (profiles === undefined) return '';
+  const lines = Object.entries(profiles).map(([name, { summary, options }]) => {
+    const settings = Object.entries(options).map(([key, value]) => `\`${key}: ${written(value)}\``);
+    return `| \`${name}\` | ${cell(settings.join(', '))} | ${cell(summary)} |`;
+  });
+  return `\n\n${['| profile | sets | |', '|---|---|---|', ...lines].join('\n')}`;
+}
+
+function written(value: unknown): string {
+  return stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
 }
 
 /** Maps of a section that come in kinds themselves, such as `mimecast.auth`. */
@@ -102,6 +126,7 @@ function isOneOfTwo(node: JsonSchema, key: string): boolean {
 
 function typeText(node: JsonSchema): string {
   if (node.secret === true) return 'secret';
+  if (node.$ref === '#/$defs/format') return '[format](#formats)';
   if (node.unit === 'ms') return 'duration';
   if (node.unit === 'bytes') return 'size';
   if (node.const !== undefined) return `\`${String(node.const)}\``;
@@ -125,7 +150,7 @@ function rangeText({ minimum, maximum }: JsonSchema): string {
 function defaultText({ default: value }: JsonSchema): string {
   if (value === undefined) return '';
   // The defaults of a map stand in its own rows.
-  if (isSchema(value)) return '';
+  if (isMap(value)) return '';
   return `\`${cell(typeof value === 'string' ? value : JSON.stringify(value))}\``;
 }
 

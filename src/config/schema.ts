@@ -2,14 +2,15 @@ import { z } from 'zod';
 import type { FeedType } from '../feeds/feed.ts';
 import type { MimecastOptions } from '../mimecast/options.ts';
 import { duration, formatDuration, secret, size } from '../options.ts';
-import type { OutputType } from '../outputs/output.ts';
+import type { OutputType, Profile } from '../outputs/output.ts';
+import { type CheckedFormat, type FormatTable, formatChoice } from './format-choice.ts';
 import { entryName, feedStart, listenAddress, outputStart, schedule } from './scalars.ts';
 
 /** The racks that the schema is composed from. A new member needs a line in its own table and nothing here. */
 export interface ConfigTables {
   readonly feedTypes: Readonly<Record<string, FeedType>>;
   readonly outputTypes: Readonly<Record<string, OutputType>>;
-  readonly formatNames: readonly string[];
+  readonly formats: FormatTable;
   readonly mimecastOptions: z.ZodType<MimecastOptions>;
 }
 
@@ -22,14 +23,13 @@ const DAY = 24 * HOUR;
 /** How long Mimecast keeps its attachment logs. A sweep or a start further back finds nothing. */
 const MIMECAST_KEEPS = 30 * DAY;
 
-export function configSchema({ feedTypes, outputTypes, formatNames, mimecastOptions }: ConfigTables) {
+export function configSchema({ feedTypes, outputTypes, formats, mimecastOptions }: ConfigTables) {
+  const format = formatChoice(formats);
   const feeds = z
     .array(byType<z.output<typeof feedBase>>(Object.values(feedTypes).map(feedSchema)))
     .min(1, 'expected at least one feed');
   const outputs = z
-    .array(
-      byType<z.output<typeof outputBase>>(Object.values(outputTypes).map((type) => outputSchema(type, formatNames))),
-    )
+    .array(byType<z.output<typeof outputBase>>(Object.values(outputTypes).map((type) => outputSchema(type, format))))
     .min(1, 'expected at least one output');
   return z.strictObject({
     mimecast: mimecastOptions,
@@ -111,7 +111,7 @@ function feedSchema(member: FeedType) {
 const outputBase = z.strictObject({
   name: entryName('Keys the cursor and labels the metrics. Unique.'),
   type: z.string(),
-  format: z.string(),
+  format: z.custom<CheckedFormat>(),
   filter: z
     .record(z.string(), z.array(z.union([z.string(), z.number(), z.boolean()]).transform(String)).min(1))
     .default({})
@@ -142,14 +142,25 @@ const outputBase = z.strictObject({
     .meta({ description: 'Waits between tries, which go on for ever: nothing is dropped for age or count.' }),
 });
 
-function outputSchema(member: OutputType, formatNames: readonly string[]) {
+function outputSchema(member: OutputType, format: ReturnType<typeof formatChoice>) {
   return member.options
     .safeExtend({
       ...outputBase.shape,
       type: z.literal(member.type).meta({ description: member.summary }),
-      format: z.enum(formatNames).default(member.defaultFormat).meta({ description: 'How an event is written.' }),
+      format: format.prefault(member.defaultFormat).meta({
+        description: 'How an event is written: the name of a format, or a map of its `type` and options.',
+      }),
+      ...(member.profiles && { profile: profileName(member.profiles) }),
     })
     .meta({ description: member.summary });
+}
+
+function profileName(profiles: Readonly<Record<string, Profile>>) {
+  return z.enum(Object.keys(profiles)).optional().meta({
+    description:
+      'What a receiver wants, by its name. Sets options that are not written here; see the table of profiles.',
+    profiles,
+  });
 }
 
 const store = z

@@ -8,6 +8,6 @@ import type { ConfigTables } from './schema.ts';
 export const tables: ConfigTables = {
   feedTypes,
   outputTypes,
-  formatNames: Object.keys(formats),
+  formats,
   mimecastOptions,
 };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Profile } from '../outputs/output.ts';
 
 /**
  * Walking a tree of values beside the schema that describes it. Zod checks a value but does not tell which part of the schema
@@ -15,6 +16,8 @@ export interface FieldMeta {
   readonly secret?: boolean;
   /** The unit of the parsed number: `ms` was written as a duration, `bytes` as a size. */
   readonly unit?: 'ms' | 'bytes';
+  /** What the names of this field stand for. */
+  readonly profiles?: Readonly<Record<string, Profile>>;
 }
 
 /** One value and the part of the schema that describes it, wrappers taken off; undefined where no branch fits. */

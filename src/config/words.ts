@@ -98,7 +98,10 @@ function findingOf(issue: Issue, checked: Checked): Finding[] {
 
 /** A key that the schema does not have. `meant` is the one that it is probably a slip for. */
 export function unknownKey(path: Path, known: readonly string[], meant: string | undefined): Finding {
-  const expected = meant === undefined ? `expected one of ${known.join(', ')}` : `did you mean ${meant}?`;
+  const expected =
+    meant === undefined
+      ? `expected ${known.length === 1 ? 'only' : 'one of'} ${known.join(', ')}`
+      : `did you mean ${meant}?`;
   return { path, at: 'key', message: `is not a known key, ${known.length === 0 ? 'expected none' : expected}` };
 }
 
@@ -125,6 +128,10 @@ function adviceFor(issue: Issue, value: unknown): string {
     return isNumber && typeof value === 'string' && /^\d+$/.test(value) ? '; take the quotes off' : '';
   }
   const choices = issue.code === 'invalid_value' ? issue.values : knownTypes(issue);
+  // YAML takes a version such as 2.0 for a number.
+  if (typeof value === 'number' && choices?.some((choice) => typeof choice === 'string' && Number(choice) === value)) {
+    return '; put quotes round it';
+  }
   const meant = typeof value === 'string' && closest(value, (choices ?? []).map(String));
   return meant ? `; did you mean ${meant}?` : '';
 }

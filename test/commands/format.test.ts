@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type } from './shell.ts';
 
 const RECORD = {
@@ -105,6 +108,89 @@ describe('format', () => {
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain(reason);
+  });
+
+  describe('--option', () => {
+    const files = { records: JSON.stringify(RECORD) };
+    const leef = (...args: string[]) => type(['format', '--as', 'leef', ...args, 'records'], { files });
+
+    it('sets options of the format, as text where it takes text', async () => {
+      const { stdout } = await leef('--option', 'version=2.0', '--option', 'delimiter=^');
+      expect(stdout).toMatch(/^LEEF:2\.0\|.*\|\^\|/);
+      expect(stdout).toContain('^usrName=');
+      expect((await leef()).stdout).toMatch(/^LEEF:1\.0\|/);
+    });
+
+    it.each([
+      [
+        'an unknown one',
+        ['--option', 'delimeter=^'],
+        '--option delimeter: the format leef has no such option, did you mean delimiter?',
+      ],
+      ['a wrong value', ['--option', 'version=3.0'], '--option version: is 3, expected one of 1.0, 2.0'],
+      ['no pair', ['--option', 'version'], '--option version is no KEY=VALUE'],
+      ['no key', ['--option', '=2.0'], '--option =2.0 is no KEY=VALUE'],
+    ])('%s is a mistake of usage', async (_, args, message) => {
+      const { code, stdout, stderr } = await leef(...args);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toContain(message);
+    });
+  });
+
+  describe('--output', () => {
+    let folder: string;
+    let config: string;
+    beforeAll(() => {
+      folder = mkdtempSync(join(tmpdir(), 'format-'));
+      config = join(folder, 'forwarder.yaml');
+      writeFileSync(
+        config,
+        `mimecast: { auth: { type: oauth2, clientId: id, clientSecretFile: secret } }
+feeds: [{ type: attachment, dedupe: { key: [messageId, fileName] } }]
+outputs:
+  - { name: siem, type: syslog, host: siem.example, protocol: tls, envelope: rfc3164, format: cef, hostname: relay7,
+      facility: 16, timezone: Europe/Vienna, maxMessageBytes: 1024 }
+  - { name: hook, type: webhook, url: "https://siem.example", encoding: array, format: cef }
+  - { name: screen, type: stdout }
+`,
+      );
+      writeFileSync(join(folder, 'secret'), 'x', { mode: 0o600 });
+    });
+    afterAll(() => rmSync(folder, { recursive: true }));
+
+    const long = JSON.stringify({ ...RECORD, details: 'ä'.repeat(5000), messageId: '<1@x>' });
+    const render = (...args: string[]) =>
+      type(['format', '--config', config, ...args, 'records'], { files: { records: long } });
+
+    it('writes as the output would: format, header and its options, limit', async () => {
+      const { code, stdout, stderr } = await render('--output', 'siem');
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      const [line = ''] = lines(stdout);
+      expect(line).toMatch(/^<130>Nov 23 11:00:00 relay7 CEF:0\|/);
+      expect(line).toMatch(/ MimecastTruncated=details$/);
+      expect(Buffer.byteLength(line)).toBeLessThanOrEqual(1024);
+      expect(Buffer.byteLength(line)).toBeGreaterThan(900);
+    });
+
+    it('writes what stands in the body of a webhook, and what stdout prints', async () => {
+      expect(JSON.parse((await render('--output', 'hook')).stdout)).toMatch(/^CEF:0\|/);
+      expect(JSON.parse((await render('--output', 'screen')).stdout)).toMatchObject({ messageId: '<1@x>' });
+    });
+
+    it('gives the event the id that it has there: the config says what makes records the same', async () => {
+      const idOf = async (...args: string[]) => /"eventId":"(\w+)"/.exec((await render(...args)).stdout)?.[1];
+      expect(await idOf('--output', 'screen')).not.toBe(await idOf());
+    });
+
+    it.each([
+      ['an output that is not there', ['--output', 'sim'], 'there is no output sim'],
+      ['a format besides', ['--output', 'siem', '--as', 'json'], 'cannot be used with'],
+      ['a header besides', ['--output', 'siem', '--envelope', 'rfc5424'], 'cannot be used with'],
+    ])('%s is a mistake of usage', async (_, args, message) => {
+      const { code, stdout, stderr } = await render(...args);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toContain(message);
+    });
   });
 
   it('of a file that is not there ends with 1, and no stack of ours is the answer', async () => {

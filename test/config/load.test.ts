@@ -109,11 +109,12 @@ describe('defaults and units', () => {
     expect(feed?.type).toBe(tables.feedTypes.attachment);
     const [output] = config.outputs;
     expect(output).toMatchObject({
-      ...{ name: 'q', format: 'cef', filter: {}, startFrom: 'now', batch: { maxEvents: 500, maxBytes: 1_048_576 } },
+      ...{ name: 'q', filter: {}, startFrom: 'now', batch: { maxEvents: 500, maxBytes: 1_048_576 } },
       retry: { initialDelay: 1000, maxDelay: 300_000 },
     });
     expect(output?.options).toEqual({ host: 'siem', port: 514, protocol: 'udp', maxMessageBytes: 8000 });
     expect(output?.type).toBe(tables.outputTypes.socket);
+    expect(output?.format).toEqual({ type: tables.formats.cef, options: {} });
     expect(config.store).toEqual({
       ...{ path: './data/forwarder.db', retention: 2_592_000_000 },
       ...{ maxSize: 10 * 1024 ** 3, minFreeDisk: 512 * 1024 ** 2 },
@@ -155,6 +156,66 @@ http: false
       ['a', 'siem', 6514, 7],
       ['b', 'siem', 6514, 7],
     ]);
+  });
+});
+
+describe('a format', () => {
+  const formatOf = (format: string, env: Record<string, string> = {}) => {
+    const { type, options } = loadOutput(`name: q\ntype: screen\nformat: ${format}`, env).format;
+    return [type.name, options];
+  };
+  const defaults = { version: '1.0', header: { vendor: 'Mimecast' } };
+
+  it.each([
+    ['json', ['json', {}]],
+    ['{ type: json }', ['json', {}]],
+    ['leef', ['leef', defaults]],
+    ['{ type: leef }', ['leef', defaults]],
+    ["{ type: leef, version: '2.0', delimiter: ^ }", ['leef', { ...defaults, version: '2.0', delimiter: '^' }]],
+    ['{ type: leef, header: { vendor: Acme } }', ['leef', { ...defaults, header: { vendor: 'Acme' } }]],
+    [`\${FORMAT}`, ['leef', defaults]],
+    [`{ type: "\${FORMAT}", version: "\${VERSION}" }`, ['leef', { ...defaults, version: '2.0' }]],
+  ])('%s', (written, expected) => {
+    expect(formatOf(written, { FORMAT: 'leef', VERSION: '2.0' })).toEqual(expected);
+  });
+});
+
+describe('a profile', () => {
+  const base = 'name: q\ntype: socket\nhost: siem\n';
+
+  it('sets what the config leaves open, and maps key by key', () => {
+    const { options, format, batch } = loadOutput(`${base}profile: qradar\nport: 515\nbatch: { maxBytes: 64KiB }`);
+    expect(options).toEqual({ host: 'siem', port: 515, protocol: 'udp', maxMessageBytes: 4000 });
+    expect(format).toMatchObject({ type: { name: 'leef' }, options: { version: '1.0' } });
+    expect(batch).toEqual({ maxEvents: 50, maxBytes: 65_536 });
+  });
+
+  it('gives way to what the config says itself, a format whole', () => {
+    const { options, format, batch } = loadOutput(
+      `${base}profile: qradar\nmaxMessageBytes: 1KiB\nformat: { type: leef, version: '2.0' }\nbatch: { maxEvents: 7 }`,
+    );
+    expect([options.maxMessageBytes, format.options.version, batch.maxEvents]).toEqual([1024, '2.0', 7]);
+    for (const json of ['json', '{ type: json }']) {
+      expect(loadOutput(`${base}profile: qradar\nformat: ${json}`).format.type.name).toBe('json');
+    }
+  });
+
+  it('may come from the environment or an anchor, and sets what others require', () => {
+    const { options } = loadOutput(`${base}profile: \${PROFILE}\ntls: {}`, { PROFILE: 'secure' });
+    expect(options).toMatchObject({ protocol: 'tls', tls: { caFile: '/ca.pem' } });
+    const { config } = load(`${HEAD}outputs:
+  - &siem { name: a, type: socket, host: siem, profile: qradar }
+  - { <<: *siem, name: b }
+`);
+    expect(config.outputs.map(({ format }) => format.type.name)).toEqual(['leef', 'leef']);
+  });
+
+  it('changes no other entry', () => {
+    const { config } = load(`${HEAD}outputs:
+  - { name: a, type: socket, host: siem, profile: qradar }
+  - { name: b, type: socket, host: siem }
+`);
+    expect(config.outputs.map(({ options }) => options.maxMessageBytes)).toEqual([4000, 8000]);
   });
 });
 
@@ -294,6 +355,21 @@ describe('warnings', () => {
     expect(warningsOf(HEAD + screen + http)).toEqual([expect.stringMatching(/^4:17 http\.listen: .*token/)]);
     expect(warningsOf(HEAD + screen + http.replace(' }', `, token: "\${SECRET}" }`))).toEqual([]);
   });
+
+  const hook = (options: string) => `${HEAD}outputs: [{ name: q, type: hook, ${options} }]\n`;
+
+  it.each(['http://siem.example/in', 'HTTP://10.0.0.1:8088'])('credentials that go to %s in clear text', (url) => {
+    expect(warningsOf(hook(`url: "${url}", token: "\${SECRET}"`))).toEqual([
+      expect.stringMatching(/^3:39 outputs\[0\]\(q\)\.url: http carries the credentials/),
+    ]);
+  });
+
+  it.each(['https://siem.example', 'http://127.0.0.1:1', 'http://localhost', 'http://[::1]:8088/in'])(
+    'not for %s',
+    (url) => {
+      expect(warningsOf(hook(`url: "${url}", token: "\${SECRET}"`))).toEqual([]);
+    },
+  );
 
   it.each(['127.0.0.1:0', '"[::1]:9464"', 'localhost:9464'])('not for %s', (listen) => {
     expect(warningsOf(`${HEAD}${screen}http: { listen: ${listen} }\n`)).toEqual([]);

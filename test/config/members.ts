@@ -2,6 +2,7 @@ import { Writable } from 'node:stream';
 import { z } from 'zod';
 import type { ConfigTables } from '../../src/config/schema.ts';
 import type { FeedType } from '../../src/feeds/feed.ts';
+import { defineFormat, type FormatType } from '../../src/formats/format.ts';
 import { mimecastOptions } from '../../src/mimecast/options.ts';
 import { duration, port, secret, size } from '../../src/options.ts';
 import { defineOutput } from '../../src/outputs/output.ts';
@@ -23,6 +24,34 @@ const feed = (type: string): FeedType => ({
     identify: () => ({ malformed: 'never asked' }),
     describe: () => ({ eventClass: type, title: type, severity: 0 }),
   }),
+});
+
+const render = () => ({ text: '', shortened: false });
+
+const format = (name: string): FormatType =>
+  defineFormat({
+    name,
+    summary: `The format ${name}.`,
+    options: z.strictObject({}),
+    create: () => ({ name, mediaType: 'text/plain', render }),
+  });
+
+const leef = defineFormat({
+  name: 'leef',
+  summary: 'The format leef.',
+  options: z
+    .strictObject({
+      version: z.enum(['1.0', '2.0']).default('1.0').meta({ description: 'Version.' }),
+      delimiter: z.string().length(1, 'expected one character').optional().meta({ description: 'Between pairs.' }),
+      header: z
+        .strictObject({ vendor: z.string().default('Mimecast') })
+        .prefault({})
+        .meta({ description: 'Header.' }),
+    })
+    .refine(({ version, delimiter }) => version === '2.0' || delimiter === undefined, {
+      error: 'expected no delimiter in version 1.0, which has a tab',
+    }),
+  create: () => ({ name: 'leef', mediaType: 'text/plain', render }),
 });
 
 const socketOptions = z
@@ -81,6 +110,14 @@ export const tables: ConfigTables = {
       options: socketOptions,
       defaultFormat: 'cef',
       target: ({ protocol, host, port }) => `${protocol}://${host}:${port}`,
+      profiles: {
+        qradar: {
+          summary: 'QRadar.',
+          options: { format: { type: 'leef', version: '1.0' }, maxMessageBytes: 4000, batch: { maxEvents: 50 } },
+        },
+        secure: { summary: 'TLS | always.', options: { protocol: 'tls', tls: { caFile: '/ca.pem' } } },
+        broken: { summary: 'A slip of ours.', options: { port: 0, keepAlive: 'yes', batch: { maxBytes: 1 } } },
+      },
     }),
     hook: defineOutput({
       ...common,
@@ -97,6 +134,6 @@ export const tables: ConfigTables = {
       target: () => 'stdout',
     }),
   },
-  formatNames: ['json', 'cef', 'leef'],
+  formats: { json: format('json'), cef: format('cef'), leef },
   mimecastOptions,
 };

@@ -66,6 +66,31 @@ describe('config print', () => {
     });
   });
 
+  it('shows what a profile sets, keeps its name, and a format with options as a map', () => {
+    const profiled = join(folder, 'profiled.yaml');
+    writeFileSync(
+      profiled,
+      `mimecast: { auth: { type: oauth2, clientId: id, clientSecretFile: token.txt } }
+feeds: [{ type: attachment }]
+outputs:
+  - { name: a, type: socket, host: siem, profile: qradar, batch: { maxBytes: 1500 } }
+  - { name: b, type: screen, format: { type: json } }
+`,
+    );
+    const { effective } = loadConfig({ file: profiled, env: {}, tables });
+    const { outputs } = parse(printConfig(effective, 'yaml')) as { outputs: Record<string, unknown>[] };
+    expect(outputs).toMatchObject([
+      {
+        ...{ profile: 'qradar', maxMessageBytes: 4000, batch: { maxEvents: 50, maxBytes: 1500 } },
+        format: { type: 'leef', version: '1.0', header: { vendor: 'Mimecast' } },
+      },
+      { format: 'json' },
+    ]);
+    expect(Object.keys(outputs[0] ?? {}).slice(0, 3)).toEqual(['name', 'type', 'profile']);
+    writeFileSync(profiled, printConfig(effective, 'yaml'));
+    expect(loadConfig({ file: profiled, env: {}, tables }).effective).toEqual(effective);
+  });
+
   it('can be loaded again and means the same', () => {
     const first = loadConfig({ file: EXAMPLE, env: EXAMPLE_ENV });
     const again = join(folder, 'again.yaml');
@@ -120,6 +145,9 @@ outputs: [{ name: q, ${output} }]
       accepts(base(`type: socket, host: "\${H}", port: "\${PORT:-514}", protocol: "\${P}", maxMessageBytes: 8000`)),
     ).toBe(true);
     expect(accepts(base(`type: hook, url: "\${URL}", tokenFile: x, timeout: "\${T}"`))).toBe(true);
+    for (const format of ['leef', `"\${FORMAT}"`, `{ type: leef, version: "\${V}", delimiter: "^" }`]) {
+      expect(accepts(base(`type: socket, host: h, profile: qradar, format: ${format}`)), format).toBe(true);
+    }
   });
 
   it.each([
@@ -131,6 +159,12 @@ outputs: [{ name: q, ${output} }]
     ['a bad duration', 'type: hook, url: "https://x", token: x, timeout: 30'],
     ['an unknown type', 'type: pigeon'],
     ['an unknown key further in', 'type: screen, batch: { maxEvent: 1 }'],
+    ['an unknown format', 'type: screen, format: xml'],
+    ['an unknown type of format', 'type: screen, format: { type: xml }'],
+    ['an option of another format', 'type: screen, format: { type: json, version: "2.0" }'],
+    ['a wrong option of a format', 'type: screen, format: { type: leef, version: "3.0" }'],
+    ['an unknown profile', 'type: socket, host: h, profile: qrader'],
+    ['a profile of another type', 'type: screen, profile: qradar'],
   ])('refuses %s', (_name, output) => {
     expect(accepts(base('type: screen'))).toBe(true);
     expect(accepts(base(output))).toBe(false);
@@ -140,7 +174,34 @@ outputs: [{ name: q, ${output} }]
     const schema = JSON.stringify(jsonSchemaOf(configSchema(tables)));
     expect(schema).toContain('{"oneOf":[{"required":["token"]},{"required":["tokenFile"]}]}');
     expect(schema).toContain('{"not":{"required":["signingSecret","signingSecretFile"]}}');
-    expect(schema).not.toMatch(/"(unit|secret)":/);
+    expect(schema).not.toMatch(/"(unit|secret|profiles)":/);
+  });
+
+  it('describes each format once', () => {
+    expect(json.match(/The format leef\./g)?.length).toBeLessThanOrEqual(2);
+    expect(json.match(/"#\/\$defs\/format"/g)).toHaveLength(3);
+  });
+});
+
+describe('the reference', () => {
+  const reference = configReference(configSchema(tables));
+
+  it('has a section for each format, with its options, and outputs that lead there', () => {
+    expect(reference).toContain('| `format` | [format](#formats) | `cef` |');
+    const [, formats = ''] = reference.split('\n## Formats\n');
+    expect([...formats.matchAll(/^### format `type: (\w+)`$/gm)].map(([, name]) => name)).toEqual([
+      'json',
+      'cef',
+      'leef',
+    ]);
+    expect(formats).toContain('| `header.vendor` | text | `Mimecast` |');
+  });
+
+  it('tells what each profile sets', () => {
+    expect(reference).toContain(
+      '| `qradar` | `format: { type: leef, version: "1.0" }`, `maxMessageBytes: 4000`, `batch: { maxEvents: 50 }` | QRadar. |',
+    );
+    expect(reference).toContain('| TLS \\| always. |');
   });
 });
 

@@ -7,6 +7,7 @@ import type { Config, OutputConfig } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { tables } from '../../src/config/tables.ts';
 import { Daemon } from '../../src/daemon/daemon.ts';
+import { json } from '../../src/formats/json.ts';
 import { defineOutput } from '../../src/outputs/output.ts';
 import type { Simulator } from '../../src/simulate/simulator.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -56,7 +57,7 @@ export function scripted(name: string, output: ScriptedOutput, more: Partial<Out
     name,
     type,
     options: {},
-    format: 'json',
+    format: { type: json, options: {} },
     filter: {},
     startFrom: 'beginning',
     batch: { maxEvents: 10, maxBytes: 1024 * 1024 },
