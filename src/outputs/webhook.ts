@@ -1,46 +1,23 @@
 import { createHash, createHmac } from 'node:crypto';
 import { z } from 'zod';
 import type { ForwarderEvent } from '../event.ts';
-import type { Format } from '../formats/format.ts';
+import type { Format, Rendered } from '../formats/format.ts';
 import { secret, size } from '../options.ts';
 import type { Secret } from '../secret.ts';
 import { encodeBody, gzipOption } from './http/body.ts';
+import { headersOption, lowerCased } from './http/headers.ts';
 import { httpOptions, httpUrl, originOf } from './http/options.ts';
 import { HttpPoster } from './http/poster.ts';
-import { classify, statusText } from './http/status.ts';
+import { statusText } from './http/status.ts';
+import { acceptedStatuses, acceptsOnlyWhatIsThere, classifyWith, statusesOption } from './http/status-words.ts';
 import { defineOutput, type Output, type OutputContext, type Sent } from './output.ts';
 
-/** Headers that belong to the framing of the request: another value would break it. Lower case. */
-const OWN_HEADERS = new Set([
-  'connection',
-  'content-encoding',
-  'content-length',
-  'expect',
-  'idempotency-key',
-  'keep-alive',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'x-signature-256',
-  'x-signature-timestamp',
-]);
+/** Headers that this output sets itself. */
+const OWN_HEADERS = ['idempotency-key', 'x-signature-256', 'x-signature-timestamp'];
 
 const options = z.strictObject({
   url: httpUrl('Where to POST to. Credentials belong in `headers`.'),
-  headers: z
-    .record(
-      z
-        .string()
-        .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'expected the name of an HTTP header')
-        .refine(
-          (name) => !OWN_HEADERS.has(name.toLowerCase()),
-          'expected another header: this one is set by the output',
-        ),
-      secret('Value of the header'),
-    )
-    .default({})
-    .meta({ description: 'Headers to add, name and value. Every value is treated as a secret.' }),
+  headers: headersOption(OWN_HEADERS),
   encoding: z.enum(['ndjson', 'array']).default('ndjson').meta({
     description:
       'How a batch is written: `ndjson` one event on each line; `array` one JSON array, of strings when the format is not JSON.',
@@ -49,6 +26,7 @@ const options = z.strictObject({
   signingSecret: secret(
     'Sign requests: `X-Signature-256: sha256=…` is the HMAC-SHA256, in hex, of `X-Signature-Timestamp` (seconds since 1970), a full stop, and the body as it is on the wire, that is after compression.',
   ).optional(),
+  statuses: statusesOption,
   maxMessageBytes: size('Longest text of one event; a longer one is shortened.', 400).prefault('1MiB'),
   ...httpOptions,
 });
@@ -60,8 +38,8 @@ export const webhook = defineOutput({
   summary: 'POSTs batches to any HTTP receiver, as NDJSON or a JSON array.',
   options,
   defaultFormat: 'json',
-  accepted: () => 'answered with 2xx',
-  lossless: () => true,
+  accepted: ({ statuses }) => `answered with ${acceptedStatuses(statuses)}`,
+  lossless: ({ statuses }) => acceptsOnlyWhatIsThere(statuses),
   target: ({ url }) => originOf(url),
   create: (options, context) => new Webhook(options, context),
 });
@@ -81,9 +59,9 @@ class Webhook implements Output {
 
   async send(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<Sent> {
     const { url, encoding, signingSecret } = this.#options;
-    const rendered = events.map((event) => this.#format.render(event, this.#options.maxMessageBytes));
+    const rendered = events.map((event) => this.preview(event));
     const texts = rendered.map(({ text }) => text);
-    const plain = encoding === 'array' ? jsonArray(texts, this.#format.mediaType) : `${texts.join('\n')}\n`;
+    const plain = encoding === 'array' ? `[${texts.join(',')}]` : `${texts.join('\n')}\n`;
     const { body, headers } = await encodeBody(plain, this.#options.gzip);
     const answer = await this.#poster.exchange(
       {
@@ -100,9 +78,16 @@ class Webhook implements Output {
       },
       signal,
     );
-    const verdict = classify(answer.status, answer.retryAfterMs);
+    const verdict = classifyWith(this.#options.statuses, answer.status, answer.retryAfterMs);
     if (!verdict.accepted) throw this.#poster.refusal(answer, verdict);
     return { rejected: [], shortened: rendered.filter(({ shortened }) => shortened).length };
+  }
+
+  /** In an array, a text that is no JSON is a string of JSON. */
+  preview(event: ForwarderEvent): Rendered {
+    const rendered = this.#format.render(event, this.#options.maxMessageBytes);
+    if (this.#options.encoding === 'ndjson' || this.#format.mediaType === 'application/json') return rendered;
+    return { text: JSON.stringify(rendered.text), shortened: rendered.shortened };
   }
 
   /**
@@ -120,31 +105,29 @@ class Webhook implements Output {
   }
 }
 
-function jsonArray(texts: readonly string[], mediaType: string): string {
-  const items = mediaType === 'application/json' ? texts : texts.map((text) => JSON.stringify(text));
-  return `[${items.join(',')}]`;
-}
-
 /** Lines of a format that is not JSON are no NDJSON. */
 function contentType(encoding: WebhookOptions['encoding'], mediaType: string): string {
   if (encoding === 'array') return 'application/json';
   return mediaType === 'application/json' ? 'application/x-ndjson' : 'text/plain; charset=utf-8';
 }
 
-/** The same for the same events, however often they are sent, so that a receiver can drop a batch whose answer was lost. */
+/**
+ * Made of the events alone: the same for the same events, however often they are sent, so that a receiver can drop a batch whose
+ * answer was lost. Halves of a batch have keys of their own, and so has a batch that newer events have joined since its last try:
+ * across those only the ids in the body tell what is known.
+ */
 function idempotencyKey(events: readonly ForwarderEvent[]): string {
   const hash = createHash('sha256');
   for (const { id } of events) hash.update(id).update('\n');
   return hash.digest('hex');
 }
 
-/** Over the bytes on the wire: what a receiver can check before it spends memory on inflating them. */
+/**
+ * Over the bytes on the wire: what a receiver can check before it spends memory on inflating them. The time is that of this try, so
+ * a retry passes a receiver that refuses old signatures, and a request that somebody recorded soon does not.
+ */
 function signature(key: Secret, body: Buffer): Record<string, string> {
   const timestamp = String(Math.floor(Date.now() / 1000));
   const mac = createHmac('sha256', key.read()).update(`${timestamp}.`).update(body).digest('hex');
   return { 'x-signature-timestamp': timestamp, 'x-signature-256': `sha256=${mac}` };
-}
-
-function lowerCased(headers: WebhookOptions['headers']): Record<string, Secret> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }

@@ -2,9 +2,10 @@ import type { ForwarderEvent } from '../../event.ts';
 import { OutputError, type Sent } from '../output.ts';
 
 /** One event as it stands in the body of a request. */
-export interface Item {
+export interface Item<Text extends string | Uint8Array = string> {
   readonly event: ForwarderEvent;
-  readonly text: string;
+  /** Bytes, for receivers that do not take text. */
+  readonly text: Text;
   readonly shortened: boolean;
 }
 
@@ -23,10 +24,10 @@ export interface RequestLimits {
 export type RequestOutcome = Pick<Sent, 'rejected' | 'unsettled'>;
 
 /** Items in as few requests as the limits allow, in their order. An item that is too long by itself stands alone. */
-export function chunksOf(items: readonly Item[], limits: RequestLimits): Item[][] {
+export function chunksOf<I extends Item<string | Uint8Array>>(items: readonly I[], limits: RequestLimits): I[][] {
   const { maxItems, maxBytes, frameBytes = 0, itemBytes = 1 } = limits;
-  const chunks: Item[][] = [];
-  let chunk: Item[] = [];
+  const chunks: I[][] = [];
+  let chunk: I[] = [];
   let bytes = frameBytes;
   for (const item of items) {
     const size = Buffer.byteLength(item.text) + itemBytes;
@@ -48,10 +49,10 @@ export function chunksOf(items: readonly Item[], limits: RequestLimits): Item[][
  *
  * `post` rejects with an `OutputError` when nothing of its request may be counted.
  */
-export async function sendInChunks(
-  items: readonly Item[],
+export async function sendInChunks<I extends Item<string | Uint8Array>>(
+  items: readonly I[],
   limits: RequestLimits,
-  post: (chunk: readonly Item[]) => Promise<RequestOutcome>,
+  post: (chunk: readonly I[]) => Promise<RequestOutcome>,
 ): Promise<Sent> {
   const rejected: Sent['rejected'][number][] = [];
   let shortened = 0;
@@ -76,6 +77,6 @@ export async function sendInChunks(
   return { rejected, shortened };
 }
 
-function eventsFrom(items: readonly Item[], at: number): ForwarderEvent[] {
+function eventsFrom(items: readonly Item<string | Uint8Array>[], at: number): ForwarderEvent[] {
   return items.slice(at).map(({ event }) => event);
 }

@@ -35,6 +35,8 @@ export interface HttpAnswer {
   readonly retryAfterMs: number | undefined;
   /** The body as far as it was kept. For reading codes out of it, never for a message: it may repeat what we sent. */
   readonly body: string;
+  /** The same as it came, for receivers that do not answer in text. */
+  readonly bytes: Buffer;
   /** False when the body was longer than `keepBytes`, or broke off. The status stands all the same. */
   readonly complete: boolean;
   /**
@@ -77,12 +79,13 @@ export class HttpPoster {
         }),
         ending,
       );
-      const { text, complete } = await readUpTo(wanted.keepBytes ?? KEPT_BYTES, response.body);
+      const { bytes, complete } = await readUpTo(wanted.keepBytes ?? KEPT_BYTES, response.body);
       const status = response.statusCode;
       return {
         status,
         retryAfterMs: parseRetryAfter(single(response.headers['retry-after'])),
-        body: text,
+        body: bytes.toString('utf8'),
+        bytes,
         complete,
         credentialsChanged: refusesCredentials(status) && changed(secrets, sent),
       };
@@ -145,7 +148,7 @@ function plainHeaders(headers: HttpRequest['headers'] = {}): Record<string, stri
 }
 
 /** Undici notices an abort only once it has a connection, and a receiver that hangs in the handshake never gives one. */
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = Promise.withResolvers<never>();
   const onAbort = () => aborted.reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
@@ -157,7 +160,7 @@ async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promis
 }
 
 /** Reads to the end of an answer, or to `limit` bytes and then drops the connection. An answer that breaks off is not an error. */
-async function readUpTo(limit: number, body: Readable): Promise<{ text: string; complete: boolean }> {
+async function readUpTo(limit: number, body: Readable): Promise<{ bytes: Buffer; complete: boolean }> {
   const chunks: Buffer[] = [];
   let size = 0;
   let complete = true;
@@ -174,7 +177,7 @@ async function readUpTo(limit: number, body: Readable): Promise<{ text: string; 
   } catch {
     complete = false;
   }
-  return { text: Buffer.concat(chunks).subarray(0, limit).toString('utf8'), complete };
+  return { bytes: Buffer.concat(chunks).subarray(0, limit), complete };
 }
 
 function single(value: string | string[] | undefined): string | undefined {

@@ -22,6 +22,7 @@ describe('an answer', () => {
       status: 503,
       retryAfterMs: 12_000,
       body: 'later',
+      bytes: Buffer.from('later'),
       complete: true,
       credentialsChanged: false,
     });
