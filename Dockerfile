@@ -5,11 +5,16 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY scripts/build.ts ./scripts/
 COPY src ./src
+# The client libraries of the outputs kafka and nats (3 MB) are optional peers, which prune takes away with the development packages:
+# they are put aside, in the versions of the lock file, and back. The last line fails when one of them, or what it needs, is missing.
 # SQLite's sources, and its binaries for other systems, are 22 of the 27 MB of its package.
 RUN npm run build \
+ && mkdir clients && cp -R node_modules/kafkajs node_modules/@nats-io node_modules/tweetnacl clients/ \
  && npm prune --omit=dev \
+ && cp -R clients/. node_modules/ && rm -r clients \
  && rm -rf node_modules/better-sqlite3/deps node_modules/better-sqlite3/src \
- && find node_modules/better-sqlite3/prebuilds -name '*.node' ! -name 'linux-*' -delete
+ && find node_modules/better-sqlite3/prebuilds -name '*.node' ! -name 'linux-*' -delete \
+ && node -e "for (const name of ['kafkajs', '@nats-io/transport-node', '@nats-io/jetstream']) require(name)"
 
 FROM node:24-bookworm-slim
 LABEL org.opencontainers.image.title="mimecast-forwarder" \

@@ -8,7 +8,7 @@ import { build } from 'rolldown';
 await build({
   input: 'src/main.ts',
   platform: 'node',
-  // It finds its compiled binding beside its own files.
-  external: ['better-sqlite3'],
+  // SQLite finds its compiled binding beside its own files. The client libraries are loaded by those who have installed them.
+  external: ['better-sqlite3', 'kafkajs', /^@nats-io\//],
   output: { dir: 'dist', cleanDir: true, sourcemap: true, chunkFileNames: '[name].js' },
 });

@@ -1,0 +1,114 @@
+import { connectFault } from '../broker/connect-fault.ts';
+import { type Disposition, OutputError, type OutputErrorReason } from '../output.ts';
+
+type Meaning = readonly [disposition: Disposition, reason: OutputErrorReason, hint?: string];
+
+const TOO_LARGE =
+  'Lower maxMessageBytes of this output, or raise max.message.bytes of the topic and message.max.bytes of the brokers.';
+const MAY_NOT_WRITE = 'Grant the user Write and Describe on the topic.';
+const MAY_NOT_NUMBER =
+  'Grant the user IdempotentWrite on the cluster (brokers before 2.8 want it), or set idempotent to false.';
+const NO_TOPIC = 'Create the topic, or correct topic. Without the right to describe it, it looks the same.';
+const CREDENTIALS = 'Check mechanism, username and password under sasl.';
+
+/**
+ * Error codes of the protocol that a producer meets, by name (https://kafka.apache.org/protocol.html, "Error Codes"). What is not
+ * here is worth another try: leaders that move, replicas that are missing, sequence numbers that a new connection begins anew.
+ */
+const PROTOCOL_ERRORS: Readonly<Record<string, Meaning>> = {
+  MESSAGE_TOO_LARGE: ['split', 'refused', TOO_LARGE],
+  RECORD_LIST_TOO_LARGE: ['split', 'refused', TOO_LARGE],
+  INVALID_RECORD: ['split', 'refused', 'The broker checks records of this topic, and one of them does not pass.'],
+  INVALID_TIMESTAMP: ['split', 'refused', 'The topic takes no event this old: see message.timestamp.before.max.ms.'],
+  TOPIC_AUTHORIZATION_FAILED: ['halt', 'auth', MAY_NOT_WRITE],
+  CLUSTER_AUTHORIZATION_FAILED: ['halt', 'auth', MAY_NOT_NUMBER],
+  SASL_AUTHENTICATION_FAILED: ['halt', 'auth', CREDENTIALS],
+  UNSUPPORTED_SASL_MECHANISM: ['halt', 'auth', CREDENTIALS],
+  ILLEGAL_SASL_STATE: ['halt', 'auth', CREDENTIALS],
+  UNKNOWN_TOPIC_OR_PARTITION: ['halt', 'refused', NO_TOPIC],
+  INVALID_TOPIC_EXCEPTION: ['halt', 'refused', NO_TOPIC],
+  UNSUPPORTED_VERSION: [
+    'halt',
+    'refused',
+    'The broker is too old for this request: set idempotent to false, or bring the broker up to date.',
+  ],
+  UNSUPPORTED_FOR_MESSAGE_FORMAT: ['halt', 'refused', 'The topic keeps an old message format, which has no headers.'],
+  UNSUPPORTED_COMPRESSION_TYPE: ['halt', 'refused', 'Set compression to none.'],
+  POLICY_VIOLATION: ['halt', 'refused', 'A policy of the cluster forbids it: look into the log of the broker.'],
+  REQUEST_TIMED_OUT: ['retry', 'timeout', 'The replicas of the topic do not keep up: check them, or raise timeout.'],
+  NOT_ENOUGH_REPLICAS: ['retry', 'server', 'Fewer replicas are in sync than min.insync.replicas asks for.'],
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND: [
+    'retry',
+    'server',
+    'Fewer replicas are in sync than min.insync.replicas asks for; the events may be there twice in the end.',
+  ],
+};
+
+/**
+ * What an error of the client library means. They are told apart by name and code: the library is loaded only when it is used, so
+ * its classes are not at hand, and its messages may repeat what a broker says.
+ */
+export function kafkaFault(error: unknown, target: string): OutputError {
+  const chain = causes(error);
+  const type = textOf(chain, 'type');
+  if (type !== undefined) return protocolFault(type, target);
+  if (isIn(chain, 'KafkaJSSASLAuthenticationError')) {
+    return fault(`${target} refused the credentials`, ['halt', 'auth', CREDENTIALS]);
+  }
+  if (isIn(chain, 'KafkaJSServerDoesNotSupportApiKey')) {
+    return fault(`${target} does not offer a request that is needed`, [
+      'halt',
+      'refused',
+      'The broker has no sequence numbers or no SASL: set idempotent to false, or leave sasl out.',
+    ]);
+  }
+  if (isIn(chain, 'KafkaJSBrokerNotFound')) {
+    return fault(`${target} does not tell which broker is its controller`, [
+      'retry',
+      'server',
+      'The cluster is choosing one. If that lasts, it has none to tell of: set idempotent to false.',
+    ]);
+  }
+  if (isIn(chain, 'KafkaJSRequestTimeoutError')) return timedOut(target, 'answered');
+  if (chain.some((one) => one.message === 'Connection timeout')) return timedOut(target, 'taken the connection');
+  if (isIn(chain, 'KafkaJSConnectionClosedError') || ['ECONNRESET', 'EPIPE'].includes(textOf(chain, 'code') ?? '')) {
+    return fault(`the connection to ${target} broke before an answer came`, [
+      'retry',
+      'unconfirmed',
+      'If it goes on: check that the port is the right one, with or without TLS.',
+    ]);
+  }
+  return connectFault(target, error) ?? fault(`${target} failed (${chain[0]?.name ?? 'no name'})`, ['retry', 'server']);
+}
+
+/** `what` says how far it came: it has not … */
+export function timedOut(target: string, what: string): OutputError {
+  return fault(`${target} has not ${what} in time`, [
+    'retry',
+    'timeout',
+    'Check the load of the brokers, firewalls on the way, and that the port is the right one, with or without TLS.',
+  ]);
+}
+
+function protocolFault(type: string, target: string): OutputError {
+  return fault(`${target} answered ${type}`, PROTOCOL_ERRORS[type] ?? ['retry', 'server']);
+}
+
+/** The error, what it wraps, and so on; the client wraps what ended its tries. */
+function causes(error: unknown): Error[] {
+  return error instanceof Error ? [error, ...causes(error.cause)] : [];
+}
+
+function isIn(chain: readonly Error[], name: string): boolean {
+  return chain.some((error) => error.name === name);
+}
+
+/** The first text under this key: `type` is the name of a protocol error, `code` that of a socket's. */
+function textOf(chain: readonly Error[], key: 'type' | 'code'): string | undefined {
+  const values = chain.map((error): unknown => Reflect.get(error, key));
+  return values.find((value): value is string => typeof value === 'string');
+}
+
+function fault(message: string, [disposition, reason, hint]: Meaning): OutputError {
+  return new OutputError(message, { disposition, reason, hint });
+}
