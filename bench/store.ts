@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { RawRecord } from '../src/event.ts';
 import { attachment } from '../src/feeds/attachment.ts';
+import { eventId } from '../src/store/key.ts';
 import type { Candidate } from '../src/store/pages.ts';
 import { Store } from '../src/store/store.ts';
 import { freePorts } from '../test/receivers/process.ts';
@@ -122,7 +123,8 @@ function candidatesOf(page: number, first: number): Candidate[] {
     const record: RawRecord = benchRecord(page * PAGE + index, first);
     const identity = feed.identify(record);
     if ('malformed' in identity) throw new Error(`a record of the benchmark is malformed: ${identity.malformed}`);
-    return { raw: Buffer.from(JSON.stringify(record)), record, time: identity.time, parts: identity.parts };
+    const { time, parts } = identity;
+    return { raw: Buffer.from(JSON.stringify(record)), value: { id: eventId(feed.type, time, parts), time } };
   });
 }
 

@@ -45,9 +45,13 @@ export interface EventSource {
   readonly name: string;
   /** The feed's type: `attachment`. */
   readonly type: string;
+  /** `EventFields.eventClass` of all its records. */
+  readonly eventClass: string;
   /** Keys of a record, the most telling first: a message with too little room keeps these, in this order, before any other. */
   readonly keepFirst?: readonly string[];
   describe(record: RawRecord): EventFields;
+  /** `EventFields.severity` alone: all that a syslog header needs of a record. */
+  severityOf(record: RawRecord): Severity;
 }
 
 export interface EventInit {
@@ -57,6 +61,7 @@ export interface EventInit {
   readonly time: number;
   readonly raw: Buffer;
   readonly record?: RawRecord | undefined;
+  readonly severity?: Severity | undefined;
 }
 
 /** One event of the outbox. Parsed and described only when somebody looks: an output that ships the raw text never pays for it. */
@@ -71,6 +76,7 @@ export class ForwarderEvent {
   /** The record's JSON text as Mimecast sent it, on one line, in UTF-8. Bytes are copied; a string would have to be decoded and encoded. */
   readonly raw: Buffer;
   #record: RawRecord | undefined;
+  #severity: Severity | undefined;
   #fields: EventFields | undefined;
 
   constructor(init: EventInit) {
@@ -80,11 +86,17 @@ export class ForwarderEvent {
     this.time = init.time;
     this.raw = init.raw;
     this.#record = init.record;
+    this.#severity = init.severity;
   }
 
   get record(): RawRecord {
     this.#record ??= JSON.parse(this.raw.toString()) as RawRecord;
     return this.#record;
+  }
+
+  get severity(): Severity {
+    this.#severity ??= this.source.severityOf(this.record);
+    return this.#severity;
   }
 
   get fields(): EventFields {

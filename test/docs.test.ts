@@ -11,6 +11,7 @@ import { tables } from '../src/config/tables.ts';
 import { outputTypes } from '../src/outputs/index.ts';
 import { Metrics } from '../src/telemetry/metrics.ts';
 import { pageAt, pages, ROOT } from './docs/markdown.ts';
+import { serviceAccountKey } from './fakes/google-secops.ts';
 import { sourceFiles } from './house/source-files.ts';
 
 /** Docs are tests: what they name exists, what they show runs. */
@@ -31,13 +32,19 @@ let scratch: string;
 beforeAll(() => {
   scratch = mkdtempSync(join(tmpdir(), 'docs-'));
   writeFileSync(join(scratch, 'secret'), 'from a file\n', { mode: 0o600 });
+  const key = serviceAccountKey('https://oauth2.googleapis.com/token');
+  writeFileSync(join(scratch, 'google.json'), JSON.stringify(key), { mode: 0o600 });
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** Loads a config with a value for every variable that it names without a default. */
 function load(file: string, text = readFileSync(file, 'utf8')) {
   const names = [...text.matchAll(/\$\{([A-Z_]+)\}/g)].map(([, name = '']) => [name, 'from-the-environment']);
-  const env = { ...Object.fromEntries(names), MIMECAST_CLIENT_SECRET_FILE: join(scratch, 'secret') };
+  const env = {
+    ...Object.fromEntries(names),
+    MIMECAST_CLIENT_SECRET_FILE: join(scratch, 'secret'),
+    GOOGLE_SERVICE_ACCOUNT_FILE: join(scratch, 'google.json'),
+  };
   return loadConfig({ file, env, cwd: scratch });
 }
 
@@ -167,7 +174,7 @@ describe('the pages are complete', () => {
 
   it('README.md has every output, format and command', () => {
     const { spans } = pageAt('README.md');
-    for (const name of [...Object.keys(outputTypes), ...tables.formatNames]) expect(spans).toContain(name);
+    for (const name of [...Object.keys(outputTypes), ...Object.keys(tables.formats)]) expect(spans).toContain(name);
     const verbs = spans.map((span) => span.split(' ')[0]);
     for (const verb of Object.keys(commands)) expect(verbs).toContain(verb);
   });

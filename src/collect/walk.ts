@@ -2,9 +2,10 @@ import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { ForwarderError } from '../errors.ts';
 import type { RawRecord } from '../event.ts';
 import type { Feed, TimeWindow } from '../feeds/feed.ts';
-import type { MimecastClient, Page, PageRecord } from '../mimecast/client.ts';
+import type { MimecastClient, Page } from '../mimecast/client.ts';
 import { refusesPageToken } from '../mimecast/errors.ts';
 import type { Walk as SavedWalk } from '../store/checkpoints.ts';
+import { eventId } from '../store/key.ts';
 import type { Candidate, PageOutcome, PageToStore } from '../store/pages.ts';
 import type { Store } from '../store/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -18,6 +19,8 @@ export interface WalkContext {
   readonly metrics: Metrics;
   readonly pageSize: number;
   readonly variants: 'suppress' | 'ship';
+  /** Outputs look into the records of new events: what is parsed is kept until they have. Costs memory, saves parsing again. */
+  readonly keepRecords: boolean;
   /** ms since 1970, our clock. */
   readonly now: () => number;
 }
@@ -88,7 +91,7 @@ export class WindowWalk {
       if (this.#refusals % PATIENT_REFUSALS === 0) throw page;
       return NOTHING;
     }
-    const candidates = page.records.map((record) => this.#candidateOf(record));
+    const candidates = page.records;
     // Receivers have confirmed batches while the page came. Heard now, their cursors are written with the page; else each output has
     // to write its own before it may go on (`Store.flush`): 178 times in 200 pages without these turns of the event loop, 16 times
     // with them. Two, because the first may close a poll that began before the confirmation was here.
@@ -101,7 +104,7 @@ export class WindowWalk {
     const { next } = page;
     const after = stateAfter(this.#state, {
       count: candidates.length,
-      times: candidates.flatMap((candidate) => ('malformed' in candidate ? [] : [candidate.time])),
+      times: candidates.flatMap(({ value }) => ('malformed' in value ? [] : [value.time])),
       next,
       nextIsOld: next !== undefined && this.#tokens.has(next),
     });
@@ -113,7 +116,7 @@ export class WindowWalk {
   }
 
   /** The page that is due, or what Mimecast said when it refused the page token. */
-  async #fetch(signal: AbortSignal): Promise<Page | Error> {
+  async #fetch(signal: AbortSignal): Promise<Page<Candidate['value']> | Error> {
     const { client, feed, pageSize } = this.#context;
     const { window, token } = this.#state;
     try {
@@ -121,6 +124,7 @@ export class WindowWalk {
         feed: feed.name,
         path: feed.path,
         recordsKey: feed.recordsKey,
+        read: (record) => this.#understand(record),
         filter: feed.filter(window),
         pageSize,
         pageToken: token,
@@ -147,10 +151,17 @@ export class WindowWalk {
     });
   }
 
-  #candidateOf({ raw, value }: PageRecord): Candidate {
-    const identity = this.#context.feed.identify(value);
-    if ('malformed' in identity) return { raw, malformed: identity.malformed };
-    return { raw, record: value as RawRecord, time: identity.time, parts: identity.parts };
+  #understand(parsed: unknown): Candidate['value'] {
+    const { feed, keepRecords } = this.#context;
+    const identity = feed.identify(parsed);
+    if ('malformed' in identity) return identity;
+    const record = parsed as RawRecord;
+    return {
+      id: eventId(feed.type, identity.time, identity.parts),
+      time: identity.time,
+      severity: feed.severityOf(record),
+      record: keepRecords ? record : undefined,
+    };
   }
 
   #store(candidates: readonly Candidate[], progress: PageToStore['progress']): PageOutcome {

@@ -97,13 +97,14 @@ function readTrialPage(client: MimecastClient, config: FeedConfig, signal: Abort
       feed: feed.name,
       path: feed.path,
       recordsKey: feed.recordsKey,
+      read: (record) => feed.identify(record),
       filter: feed.filter({ from: to - TRIAL_SPAN, to }),
       pageSize: config.pageSize,
       signal,
     });
     if (failure) throw failure;
     if (records.length === 0) return `may be read; no records in the last hour (${feed.permission})`;
-    const malformed = records.filter(({ value }) => 'malformed' in feed.identify(value)).length;
+    const malformed = records.filter(({ value }) => 'malformed' in value).length;
     const odd = malformed > 0 ? `, ${malformed} of them malformed` : '';
     return `may be read; ${records.length}${next === undefined ? '' : ' or more'} records in the last hour${odd}`;
   });

@@ -10,7 +10,7 @@ import { Metrics } from '../telemetry/metrics.ts';
 import { type StatusServer, startServer } from '../telemetry/server.ts';
 import { buildFeed, eventSources, type RunningFeed } from './feeds.ts';
 import { type Host, userAgentOf } from './host.ts';
-import { buildOutput, type RunningOutput } from './outputs.ts';
+import { buildOutput, lookIntoRecords, type RunningOutput } from './outputs.ts';
 import { type LiveParts, Rates, refreshGauges, SNAPSHOT_NOTE, takeSnapshot } from './snapshot.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -67,7 +67,12 @@ export class Daemon {
     const pressure = new Pressure(store, config.store, metrics, host.now);
     const sourceOf = eventSources(config.feeds, store);
     this.outputs = config.outputs.map((output) => buildOutput(output, { store, sourceOf, metrics, logger, host }));
-    const feedParts = { client: this.#client, store, metrics, logger, host, pressure, signals: this.#signals };
+    const feedParts = {
+      ...{ store, metrics, logger, host, pressure },
+      client: this.#client,
+      signals: this.#signals,
+      keepRecords: lookIntoRecords(config.outputs),
+    };
     this.feeds = config.feeds.map((feed) => buildFeed(feed, { ...feedParts, onFatal: (error) => this.#fail(error) }));
     this.#upkeep = new Upkeep(store, config.store, logger, host.now);
     this.#live = {

@@ -29,13 +29,16 @@ export interface FeedParts {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly host: Host;
+  /** See `WalkContext`. Default false: who reads on its own delivers nothing. */
+  readonly keepRecords?: boolean;
 }
 
 /** What reading a feed needs, for the daemon and for commands that read on their own (`backfill`). */
 export function walkContextOf(config: FeedConfig, parts: FeedParts): WalkContext {
-  const { client, store, metrics, host } = parts;
+  const { client, store, metrics, host, keepRecords = false } = parts;
   const feed = config.type.create({ name: config.name, key: config.dedupe.key });
-  return { client, store, feed, metrics, pageSize: config.pageSize, variants: config.dedupe.variants, now: host.now };
+  const { pageSize, dedupe } = config;
+  return { client, store, feed, metrics, pageSize, variants: dedupe.variants, keepRecords, now: host.now };
 }
 
 export function buildFeed(

@@ -24,6 +24,8 @@ const KEYS = [
 ] as const;
 type Key = (typeof KEYS)[number];
 
+const EVENT_CLASS = 'ttp-ap';
+
 /**
  * One row is one attachment for one recipient. Message id and date do not tell rows apart: two attachments of one mail share
  * both, and mail without a Message-ID has none.
@@ -45,6 +47,7 @@ function attachmentFeed(name: string, key: readonly string[]): Feed {
   return {
     name,
     type: 'attachment',
+    eventClass: EVENT_CLASS,
     path: '/api/ttp/attachment/get-logs',
     recordsKey: 'attachmentLogs',
     permission: 'Monitoring | Attachment Protection | Read',
@@ -52,6 +55,7 @@ function attachmentFeed(name: string, key: readonly string[]): Feed {
     filter,
     identify: (record) => identify(record, key),
     describe,
+    severityOf: (record) => severityOf(textOf(record, 'result')),
   };
 }
 
@@ -161,7 +165,7 @@ function daysInMonth(year: number, month: number): number {
 function describe(record: RawRecord): EventFields {
   const result = textOf(record, 'result');
   return {
-    eventClass: 'ttp-ap',
+    eventClass: EVENT_CLASS,
     title: 'Attachment Protect',
     severity: severityOf(result),
     result,

@@ -1,7 +1,7 @@
 import { canonicalJson } from '../canonical.ts';
 import type { Rendered } from './format.ts';
 import { lineSafe, quoted } from './json-object.ts';
-import { fits, type Part, shortener } from './shorten.ts';
+import { fits, LOST_NAMES_BYTES, type Part, type PartGroup, shortener } from './shorten.ts';
 
 /**
  * Nested JSON documents that can be shortened, for schemas that give every value a place deep down: `email.to.address[0]`.
@@ -78,35 +78,21 @@ export function writeTree(tree: Node, maxBytes: number): Rendered {
   return { text: cutTree(tree, maxBytes), shortened: true };
 }
 
-/**
- * How many brackets there will be, and how long the mark, is known only once it is known what they stand round. So a tree is
- * written with more and less room for its fields, until the room is found that fills the message.
- */
+/** What a message takes that has lost everything is what its fields cannot have. */
 function cutTree(tree: Node, maxBytes: number): string {
   const parts = partsOf(tree, maxBytes);
   const fields = [...parts.keys()];
-  const fitInto = shortener([...parts.values()], quoted);
-  const attempt = (room: number): string => {
-    const { written, lost } = fitInto(room);
+  const shortenTo = shortener([...parts.values()], quoted);
+  const fill = (room: number): string => {
+    const { written, lost } = shortenTo(room);
     const texts = new Map(fields.map((field, index) => [field, written[index]]));
     return write(tree, { textOf: (field) => texts.get(field), lost }) ?? '';
   };
-  let fitting = 0;
-  let tooMuch = maxBytes;
-  let best = attempt(fitting);
-  for (let room = maxBytes - Buffer.byteLength(best); tooMuch - fitting > maxBytes / 64; ) {
-    const text = attempt(room);
-    const over = Buffer.byteLength(text) - maxBytes;
-    if (over <= 0) {
-      fitting = room;
-      best = text;
-      room = (fitting + tooMuch) >> 1;
-    } else {
-      tooMuch = room;
-      room = Math.max(room - over, (fitting + tooMuch) >> 1);
-    }
-  }
-  return best;
+  const room = maxBytes - Buffer.byteLength(write(tree, EMPTY) ?? '');
+  const text = fill(room);
+  // A shorter mark, and first members without a comma, leave some bytes to the texts that were cut.
+  const fuller = fill(room + maxBytes - Buffer.byteLength(text));
+  return Buffer.byteLength(fuller) <= maxBytes ? fuller : text;
 }
 
 /** How a tree is to be written this time. */
@@ -141,30 +127,46 @@ function quotedOrPlain(value: string | number | boolean): string {
 }
 
 function holdsWritten(node: Node, choice: Choice): boolean {
-  for (const [field] of fieldsIn(node, '')) if (choice.textOf(field) !== undefined) return true;
+  for (const { field } of fieldsIn(node)) if (choice.textOf(field) !== undefined) return true;
   return false;
 }
 
 /** A text longer than the whole message loses its end at once: it need not be measured to its last megabyte. */
 function partsOf(tree: Node, maxBytes: number): ReadonlyMap<Field, Part> {
   const parts = new Map<Field, Part>();
-  for (const [field, key] of fieldsIn(tree, '')) {
+  for (const { field, prefix, groups } of fieldsIn(tree)) {
     const { name, rank, divisible } = field;
     const text = divisible ? field.text.slice(0, maxBytes + 1) : field.text;
-    parts.set(field, { name, rank, divisible, text, prefix: `,${quoted(key)}:` });
+    parts.set(field, { name, rank, divisible, text, prefix, groups });
   }
   return parts;
 }
 
-/** Each field with the key of the member that it is, or is a list item of. */
-function* fieldsIn(node: Node, key: string): Generator<readonly [Field, string]> {
-  if (node instanceof Field) yield [node, key];
-  else if (node instanceof Group) yield* fieldsIn(node.members, key);
-  else if (typeof node === 'object') {
-    if (isList(node)) for (const item of node) yield* fieldsIn(item, key);
-    else for (const [name, value] of Object.entries(node)) yield* fieldsIn(value, name);
+interface Placed {
+  readonly field: Field;
+  /** Of the member or list item that it is. */
+  readonly prefix: string;
+  /** What has to be written for its sake, from the outside in. */
+  readonly groups: readonly PartGroup[];
+}
+
+function* fieldsIn(node: Node, prefix = '', groups: readonly PartGroup[] = []): Generator<Placed> {
+  if (node instanceof Field) {
+    const replaced = node.instead === undefined ? 0 : Buffer.byteLength(prefix + quoted(node.instead));
+    yield { field: node, prefix, groups: [...groups, { bytes: -replaced }] };
+  } else if (node instanceof Group) {
+    const bytes = Buffer.byteLength(prefix + (write(node.members, EMPTY) ?? ''));
+    yield* fieldsIn(node.members, prefix, [...groups, { bytes }]);
+  } else if (typeof node === 'object') {
+    const bytes = write(node, EMPTY) === undefined ? Buffer.byteLength(`${prefix}{}`) : 0;
+    const inside = [...groups, { bytes }];
+    if (isList(node)) for (const item of node) yield* fieldsIn(item, ',', inside);
+    else for (const [key, value] of Object.entries(node)) yield* fieldsIn(value, `,${quoted(key)}:`, inside);
   }
 }
+
+/** A message that has lost everything, with the longest mark that `lostNames` makes: it has room for one long name and a `*`. */
+const EMPTY: Choice = { textOf: () => undefined, lost: ['x'.repeat(LOST_NAMES_BYTES - 7), '*'] };
 
 function isList(node: object): node is readonly Node[] {
   return Array.isArray(node);

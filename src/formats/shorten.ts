@@ -19,6 +19,13 @@ export interface Part {
   readonly divisible: boolean;
   /** 0 is kept longest; between equals, the earlier one is. */
   readonly rank: number;
+  /** What stands round it, if not by itself in the message. */
+  readonly groups?: readonly PartGroup[];
+}
+
+/** Something round several parts, written once if one of them is: the brackets and the key of a nested object. */
+export interface PartGroup {
+  readonly bytes: number;
 }
 
 /** How a format writes a text: at least one byte for each UTF-16 unit, and never fewer bytes for more code points. */
@@ -50,7 +57,7 @@ export interface ShortenedParts {
 /** `shorten` for parts that are not written in a row. They are measured once, to be fitted into one room after the other. */
 export function shortener(parts: readonly Part[], encode: Encode): (room: number, markRoom?: number) => ShortenedParts {
   const measured = parts.map((part) => measure(part, encode));
-  const wholeBytes = sum(measured, (part) => part.prefixBytes + part.bytes);
+  const wholeBytes = sum(measured, (part) => part.prefixBytes + part.bytes) + groupBytes(parts);
   return (room, markRoom = 0) => {
     if (wholeBytes <= room) return { written: measured.map((part) => part.written), lost: [] };
     const kept = keepMostTelling(measured, room - markRoom);
@@ -62,6 +69,12 @@ export function shortener(parts: readonly Part[], encode: Encode): (room: number
     });
     return { written, lost: measured.filter((part) => !kept.has(part) || !isWhole(part)).map(({ name }) => name) };
   };
+}
+
+function groupBytes(parts: Iterable<Part>): number {
+  const groups = new Set<PartGroup>();
+  for (const part of parts) for (const group of part.groups ?? []) groups.add(group);
+  return sum(groups, ({ bytes }) => bytes);
 }
 
 /** Room to reserve for `lostNames`: its names, each with two quotes and a comma. */
@@ -130,19 +143,22 @@ function measure(part: Part, encode: Encode): Measured {
 /** By rank, each part whose least size still finds room. A part that finds none does not keep out a smaller one after it. */
 function keepMostTelling(parts: readonly Measured[], room: number): ReadonlySet<Measured> {
   const kept = new Set<Measured>();
+  const opened = new Set<PartGroup>();
   let left = room;
   for (const part of parts.toSorted((a, b) => a.rank - b.rank)) {
-    const cost = part.prefixBytes + part.least;
+    const groups = (part.groups ?? []).filter((group) => !opened.has(group));
+    const cost = part.prefixBytes + part.least + sum(groups, ({ bytes }) => bytes);
     if (cost > left) continue;
     left -= cost;
     kept.add(part);
+    for (const group of groups) opened.add(group);
   }
   return kept;
 }
 
 /** The number of bytes that every text may have so that all fit: what short texts leave is shared among the long ones. */
 function commonLength(parts: ReadonlySet<Measured>, room: number): number {
-  let left = room - sum(parts, (part) => part.prefixBytes);
+  let left = room - groupBytes(parts) - sum(parts, (part) => part.prefixBytes);
   let sharing = parts.size;
   // Whole parts first, since they take what they need; then the long ones from the shortest up.
   const rising = [...parts].sort((a, b) => Number(a.least < a.bytes) - Number(b.least < b.bytes) || a.bytes - b.bytes);

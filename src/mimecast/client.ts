@@ -13,7 +13,7 @@ import { headerText, RateLimiter } from './rate-limit.ts';
 import { ServerClock } from './server-clock.ts';
 import { type Answer, type Call, Transport } from './transport.ts';
 
-export type { Page, PageRecord } from './page.ts';
+export type { Page, PageRecord, RecordReader } from './page.ts';
 export type { PageRequest } from './page-call.ts';
 
 export interface ClientLogger {
@@ -73,7 +73,7 @@ export class MimecastClient {
    * Reads one page, after waiting for its turn. Rejects with a `MimecastError`, or with the signal's reason when aborted.
    * A page with records and a failure does not reject: see `Page.failure`.
    */
-  async fetchPage(request: PageRequest): Promise<Page> {
+  async fetchPage<T>(request: PageRequest<T>): Promise<Page<T>> {
     const turn = { background: request.background ?? false, signal: request.signal };
     const first = await this.#limiter.turn(turn, () => this.#attemptPage(request));
     if (first.page !== undefined) return first.page;
@@ -129,9 +129,9 @@ export class MimecastClient {
   }
 
   /** One request for a page. A refused grant is returned, not thrown, because the caller may do something about it. */
-  async #attemptPage(
-    request: PageRequest,
-  ): Promise<{ page: Page } | { page: undefined; grant: Grant; refusal: MimecastError }> {
+  async #attemptPage<T>(
+    request: PageRequest<T>,
+  ): Promise<{ page: Page<T> } | { page: undefined; grant: Grant; refusal: MimecastError }> {
     const { feed, path, signal } = request;
     const requestId = this.#newRequestId();
     const grant = await this.#authorization.grant(path, requestId, signal);
@@ -153,10 +153,11 @@ export class MimecastClient {
     }
   }
 
-  async #readPage({ feed, recordsKey, signal }: PageRequest, call: Call, asked: Asked): Promise<Page> {
+  async #readPage<T>(request: PageRequest<T>, call: Call, asked: Asked): Promise<Page<T>> {
+    const { feed, signal } = request;
     const answer = await this.#exchange(feed, call, signal);
     const now = this.#clock.now();
-    const page = answer.status === 200 ? readPage(answer, recordsKey, asked, now) : undefined;
+    const page = answer.status === 200 ? readPage(answer, request, asked, now) : undefined;
     const failure = page === undefined ? failureOfAnswer(answer, answer.body.toString(), asked, now) : page.failure;
     if (failure === undefined) this.#limiter.succeeded(answer.headers, now);
     else if (failure.reason === 'rate_limited') this.#pause(feed, failure);

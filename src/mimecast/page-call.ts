@@ -1,14 +1,25 @@
 /** The call for one page: what is asked, what is sent, and how the answer is understood. Pure. */
 import { type Asked, failureOfEnvelope, notAnEnvelope, unknownShape } from './failure.ts';
-import { isObject, nextPageToken, type Page, type ParsedPage, parseJson, parsePage, UnknownShape } from './page.ts';
+import {
+  isObject,
+  nextPageToken,
+  type Page,
+  type ParsedPage,
+  parseJson,
+  parsePage,
+  type RecordReader,
+  UnknownShape,
+} from './page.ts';
 import type { Answer } from './transport.ts';
 
-export interface PageRequest {
+export interface PageRequest<T> {
   /** The feed's name: the label of the metrics. */
   readonly feed: string;
   readonly path: string;
   /** The key inside `data[]` that holds the records. */
   readonly recordsKey: string;
+  /** What to make of each record. Never throws. */
+  readonly read: RecordReader<T>;
   /** `data[0]` of the request. The same for all pages of a walk. */
   readonly filter: Readonly<Record<string, unknown>>;
   readonly pageSize: number;
@@ -20,7 +31,7 @@ export interface PageRequest {
 }
 
 /** An empty page token is left out: some answers carry `next: ""` on the last page. */
-export function pageBody({ filter, pageSize, pageToken }: PageRequest): string {
+export function pageBody({ filter, pageSize, pageToken }: PageRequest<unknown>): string {
   return JSON.stringify({ meta: { pagination: { pageSize, ...(pageToken && { pageToken }) } }, data: [filter] });
 }
 
@@ -28,10 +39,15 @@ export function pageBody({ filter, pageSize, pageToken }: PageRequest): string {
  * The page of a 200. Throws a `MimecastError` when nothing of it can be used; what Mimecast says in a `fail` list goes
  * before our own complaint about the layout.
  */
-export function readPage(answer: Answer, recordsKey: string, asked: Asked, now: number): Page {
-  let parsed: ParsedPage | undefined;
+export function readPage<T>(
+  answer: Answer,
+  { recordsKey, read }: Pick<PageRequest<T>, 'recordsKey' | 'read'>,
+  asked: Asked,
+  now: number,
+): Page<T> {
+  let parsed: ParsedPage<T> | undefined;
   try {
-    parsed = parsePage(answer.body, recordsKey);
+    parsed = parsePage(answer.body, recordsKey, read);
     if (parsed === undefined) throw notAnEnvelope(answer, answer.body.toString(), asked);
     const { records, envelope } = parsed;
     const failure = failureOfEnvelope(envelope, answer, asked, now);

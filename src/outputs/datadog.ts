@@ -129,7 +129,7 @@ class Datadog implements Output {
       ddtags,
       service,
       hostname: hostname ?? this.#context.hostname,
-      status: statusOf(event.fields.severity),
+      status: statusOf(event.severity),
       // Milliseconds since 1970, one of the forms that Datadog's date remapper reads.
       timestamp: event.time,
       eventId: event.id,

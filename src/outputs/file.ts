@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { codeOf } from '../errors.ts';
 import type { ForwarderEvent } from '../event.ts';
+import type { Rendered } from '../formats/format.ts';
 import { size } from '../options.ts';
 import { defineOutput, type Output, type OutputContext, OutputError, type Sent } from './output.ts';
 
@@ -59,7 +60,7 @@ class FileOutput implements Output {
   /** Once begun, a write to a disk cannot be called back: the signal counts until then. */
   async send(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<Sent> {
     signal.throwIfAborted();
-    const rendered = events.map((event) => this.#context.format.render(event));
+    const rendered = events.map((event) => this.preview(event));
     const lines = Buffer.from(rendered.map(({ text }) => `${text}\n`).join(''));
     try {
       const handle = await this.#handleFor(lines.length);
@@ -70,6 +71,10 @@ class FileOutput implements Output {
       throw failure(error, this.#path);
     }
     return { rejected: [], shortened: rendered.filter(({ shortened }) => shortened).length };
+  }
+
+  preview(event: ForwarderEvent): Rendered {
+    return this.#context.format.render(event);
   }
 
   /** Creates nothing: `check` may be run by another user than the daemon, and a file of that user would shut the daemon out. */

@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import type { z } from 'zod';
 import { ForwarderError } from '../errors.ts';
 import type { ForwarderEvent } from '../event.ts';
-import type { Format } from '../formats/format.ts';
+import type { Format, Rendered } from '../formats/format.ts';
 
 /**
  * WHERE events go.
@@ -23,6 +23,11 @@ export interface Output {
   send(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<Sent>;
   /** For `check --online`: connects, authenticates if the protocol can, sends no event. Says what was reached. */
   probe(signal: AbortSignal): Promise<string>;
+  /**
+   * An event as `send` would put it on the wire: header, limit and all, less what separates it from the next. For `format --output`;
+   * touches nothing. Left out where an event has no form of its own on the wire, but is a part of a request.
+   */
+  preview?(event: ForwarderEvent): Rendered;
   /** Lets go of sockets and files. Idempotent; called when no send is in flight. */
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream';
 import { z } from 'zod';
 import { codeOf } from '../errors.ts';
 import type { ForwarderEvent } from '../event.ts';
+import type { Rendered } from '../formats/format.ts';
 import { defineOutput, type Output, type OutputContext, OutputError, type Sent } from './output.ts';
 
 const options = z.strictObject({});
@@ -28,9 +29,13 @@ class Stdout implements Output {
 
   async send(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<Sent> {
     signal.throwIfAborted();
-    const rendered = events.map((event) => this.#context.format.render(event));
+    const rendered = events.map((event) => this.preview(event));
     await write(this.#context.stdout, rendered.map(({ text }) => `${text}\n`).join(''), signal);
     return { rejected: [], shortened: rendered.filter(({ shortened }) => shortened).length };
+  }
+
+  preview(event: ForwarderEvent): Rendered {
+    return this.#context.format.render(event);
   }
 
   async probe(): Promise<string> {

@@ -6,27 +6,36 @@ import { envelopes, headerName } from '../formats/envelopes/index.ts';
 import type { Format, Rendered } from '../formats/format.ts';
 import { duration, port, size } from '../options.ts';
 import { defineOutput, type Output, type Sent } from './output.ts';
+import { syslogProfiles } from './syslog/profiles.ts';
 import { ConfirmByClose } from './wire/confirm-by-close.ts';
 import { ConfirmByWrite } from './wire/confirm-by-write.ts';
 import { Datagrams, MAX_DATAGRAM_BYTES } from './wire/datagrams.ts';
 import { Dialer } from './wire/dialer.ts';
+import { Relp } from './wire/relp.ts';
 import { tlsOptions } from './wire/tls.ts';
-import { type Endpoint, type Message, urlOf, type Wire } from './wire/wire.ts';
+import { type Delivery, type Endpoint, type Message, urlOf, usesTls, type Wire } from './wire/wire.ts';
 
-/** RFC 5426 §3.3 and RFC 5425 §4.1; 514 is custom, not standard, for plain TCP. */
-const DEFAULT_PORTS = { udp: 514, tcp: 514, tls: 6514 } as const;
-/** 1400 octets fit one Ethernet frame with room for tunnels; rsyslog's default limit is 8 KiB, header included. */
-const DEFAULT_MESSAGE_BYTES = { udp: 1400, tcp: 8000, tls: 8000 } as const;
+/**
+ * RFC 5426 §3.3 and RFC 5425 §4.1; 514 is custom, not standard, for plain TCP. RELP has no port of its own: librelp's default is
+ * 20514, but rsyslog never uses it (imrelp must be told one), and its documentation listens on 2514 throughout, with TLS too.
+ */
+const DEFAULT_PORTS = { udp: 514, tcp: 514, tls: 6514, relp: 2514, 'relp-tls': 2514 } as const;
+/**
+ * 1400 octets fit one Ethernet frame with room for tunnels; rsyslog's default limit is 8 KiB, header included. What is longer it cuts
+ * without a word, over RELP too: imrelp acknowledges a message of which it keeps the first 8 KiB.
+ */
+const DEFAULT_MESSAGE_BYTES = { udp: 1400, tcp: 8000, tls: 8000, relp: 8000, 'relp-tls': 8000 } as const;
 /** The longest header leaves an event the 400 octets that every format can do with. */
 const SMALLEST_MESSAGE_BYTES = 1024;
 
 const options = z
   .strictObject({
     host: z.string().min(1).meta({ description: 'Host name or IP address of the receiver.' }),
-    port: port('Port of the receiver. Default: 514, over tls 6514.').optional(),
-    protocol: z.enum(['udp', 'tcp', 'tls']).meta({
+    port: port('Port of the receiver. Default: 514, over tls 6514, over relp 2514.').optional(),
+    protocol: z.enum(['udp', 'tcp', 'tls', 'relp', 'relp-tls']).meta({
       description:
-        '`tls` (RFC 5425), `tcp` (RFC 6587) or `udp` (RFC 5426, one event a datagram; lost datagrams are not noticed).',
+        '`tls` (RFC 5425), `tcp` (RFC 6587), `udp` (RFC 5426, one event a datagram; lost datagrams are not noticed), or `relp-tls` and ' +
+        '`relp` (the receiver acknowledges each event; rsyslog).',
     }),
     envelope: z
       .enum(['rfc5424', 'rfc3164'])
@@ -69,19 +78,30 @@ const options = z
       }),
     tls: tlsOptions
       .optional()
-      .meta({ description: 'Certificates, with protocol tls. Files are read again for every connection.' }),
-    connectTimeout: duration('Longest time for name lookup, TCP and TLS handshake together.', 100).prefault('10s'),
+      .meta({ description: 'Certificates, with protocol tls or relp-tls. Files are read again for every connection.' }),
+    connectTimeout: duration(
+      'Longest time for name lookup, TCP and TLS handshake together, and over relp the opening of the session.',
+      100,
+    ).prefault('10s'),
     sendTimeout: duration(
-      'Longest time for one batch over tcp and tls, from its first byte until it is confirmed.',
+      'Longest time for one batch, but over udp, from its first byte until it is confirmed.',
       100,
     ).prefault('60s'),
   })
   .superRefine((syslog, context) => {
-    if (syslog.tls !== undefined && syslog.protocol !== 'tls') {
+    if (syslog.tls !== undefined && !usesTls(syslog)) {
       context.addIssue({
         code: 'custom',
         path: ['tls'],
         message: `expected no tls options with protocol ${syslog.protocol}: nothing would be encrypted`,
+      });
+    }
+    // `framing` is passed over, as over udp: a profile may have brought it. This one only an operator can have meant.
+    if (isRelp(syslog) && syslog.confirm === 'write') {
+      context.addIssue({
+        code: 'custom',
+        path: ['confirm'],
+        message: `expected no such setting with protocol ${syslog.protocol}, in which the receiver acknowledges each event`,
       });
     }
     if (syslog.envelope === 'rfc3164' && syslog.hostname !== undefined && isIPv6(syslog.hostname)) {
@@ -98,19 +118,22 @@ type SyslogOptions = z.infer<typeof options>;
 
 export const syslog = defineOutput({
   type: 'syslog',
-  summary: 'Sends syslog over UDP, TCP or TLS, with an RFC 5424 or RFC 3164 header.',
+  summary: 'Sends syslog over UDP, TCP, TLS or RELP, with an RFC 5424 or RFC 3164 header.',
   options,
   defaultFormat: 'json',
-  accepted: ({ protocol, confirm }) => {
-    if (protocol === 'udp') return 'sent, no more: a datagram that is lost is not noticed';
-    return confirm === 'close'
+  accepted: (syslog) => {
+    if (syslog.protocol === 'udp') return 'sent, no more: a datagram that is lost is not noticed';
+    if (isRelp(syslog))
+      return 'the receiver has acknowledged each event, so it has it in its queue, though not on its disk yet';
+    return syslog.confirm === 'close'
       ? 'the receiver has closed the connection in good order after us, so it has read the whole batch'
       : "this machine's kernel has taken the batch: what is in flight when the connection breaks is lost";
   },
-  lossless: ({ protocol, confirm }) => protocol !== 'udp' && confirm === 'close',
+  lossless: (syslog) => isRelp(syslog) || (syslog.protocol !== 'udp' && syslog.confirm === 'close'),
   target: (syslog) => urlOf(endpointOf(syslog)),
+  profiles: syslogProfiles,
   create: (syslog, context) => {
-    return new SyslogOutput(wireTo(syslog), {
+    return new SyslogOutput(wireTo(syslog, context.userAgent), {
       format: context.format,
       envelope: envelopes[syslog.envelope],
       maxMessageBytes: maxMessageBytes(syslog),
@@ -146,14 +169,14 @@ class SyslogOutput implements Output {
 
   async send(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<Sent> {
     signal.throwIfAborted();
-    let shortened = 0;
-    const messages = events.map((event) => {
-      const composed = compose(event, this.#composition);
-      if (composed.shortened) shortened += 1;
-      return composed.message;
-    });
-    await this.#wire.deliver(messages, signal);
-    return { rejected: [], shortened };
+    const composed = events.map((event) => compose(event, this.#composition));
+    const messages = composed.map(({ message }) => message);
+    return sentOf(events, composed, await this.#wire.deliver(messages, signal));
+  }
+
+  preview(event: ForwarderEvent): Rendered {
+    const { message, shortened } = compose(event, this.#composition);
+    return { text: typeof message === 'string' ? message : message.head + message.tail.toString(), shortened };
   }
 
   probe(signal: AbortSignal): Promise<string> {
@@ -163,6 +186,24 @@ class SyslogOutput implements Output {
   close(): Promise<void> {
     return this.#wire.close();
   }
+}
+
+/** What became of events, from what became of their messages. */
+function sentOf(
+  events: readonly ForwarderEvent[],
+  composed: readonly { readonly shortened: boolean }[],
+  { refused, unsettled }: Delivery,
+): Sent {
+  const accepted = composed.filter((_, index) => !refused.has(index) && !unsettled?.indexes.has(index));
+  const left = unsettled && events.filter((_, index) => unsettled.indexes.has(index));
+  return {
+    rejected: events.flatMap((event, index) => {
+      const reason = refused.get(index);
+      return reason === undefined ? [] : [{ event, reason }];
+    }),
+    shortened: accepted.filter(({ shortened }) => shortened).length,
+    ...(left && { unsettled: { events: left, error: unsettled?.error } }),
+  };
 }
 
 /** Header and text of an event, in at most `maxMessageBytes` octets. */
@@ -183,13 +224,19 @@ function joined(header: string, rendered: Rendered): Message {
   return line ? { head: header + line.head, tail: line.tail } : header + rendered.text;
 }
 
-function wireTo(syslog: SyslogOptions): Wire {
+function wireTo(syslog: SyslogOptions, userAgent: string): Wire {
   const endpoint = endpointOf(syslog);
   if (syslog.protocol === 'udp') return new Datagrams(endpoint, syslog.connectTimeout);
   const dialer = new Dialer(endpoint, syslog.tls ?? { minVersion: 'TLSv1.2' }, syslog.connectTimeout);
+  // As RELP writes it: the name, a comma, the version.
+  if (isRelp(syslog)) return new Relp(dialer, userAgent.replace('/', ','), syslog.sendTimeout);
   return syslog.confirm === 'close'
     ? new ConfirmByClose(dialer, syslog.framing, syslog.sendTimeout)
     : new ConfirmByWrite(dialer, syslog.framing, syslog.sendTimeout);
+}
+
+function isRelp({ protocol }: Pick<SyslogOptions, 'protocol'>): boolean {
+  return protocol === 'relp' || protocol === 'relp-tls';
 }
 
 function endpointOf({ protocol, host, port }: SyslogOptions): Endpoint {

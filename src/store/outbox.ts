@@ -1,9 +1,9 @@
 import type { Database } from 'better-sqlite3';
-import type { RawRecord } from '../event.ts';
+import type { RawRecord, Severity } from '../event.ts';
 import type { Guard } from './errors.ts';
 import { timeOfId } from './key.ts';
 
-/** A row of the outbox. `record` is there when the row was never out of memory. */
+/** A row of the outbox. `severity` and `record` are there when the row was never out of memory, `record` only when it is asked for. */
 export interface StoredEvent {
   readonly seq: number;
   readonly id: string;
@@ -12,13 +12,8 @@ export interface StoredEvent {
   readonly storedAt: number;
   /** The record's text, in UTF-8. Of a row that came with a page, a view of that page. */
   readonly raw: Buffer;
+  readonly severity?: Severity | undefined;
   readonly record?: RawRecord | undefined;
-}
-
-/** An event that is about to become a row. */
-export interface NumberedEvent extends StoredEvent {
-  /** The id as bytes. */
-  readonly key: Buffer;
 }
 
 export interface ReadLimits {
@@ -79,18 +74,18 @@ export class Outbox {
     return this.#highest.get() ?? 0;
   }
 
-  /** Inside a transaction only. The events bring their numbers, gapless from `highest() + 1`. */
-  insert(events: readonly NumberedEvent[]): void {
+  /** Inside a transaction only. The events bring their numbers, gapless from `highest() + 1`; `keys` are their ids as bytes. */
+  insert(events: readonly StoredEvent[], keys: readonly Buffer[]): void {
     const values: unknown[] = [];
     let at = 0;
     for (; at + CHUNK <= events.length; at += CHUNK) {
       values.length = 0;
-      for (let i = at; i < at + CHUNK; i += 1) pushRow(values, events[i] as NumberedEvent);
+      for (let i = at; i < at + CHUNK; i += 1) pushRow(values, events[i] as StoredEvent, keys[i]);
       this.#insertChunk.run(values);
     }
     for (; at < events.length; at += 1) {
       values.length = 0;
-      pushRow(values, events[at] as NumberedEvent);
+      pushRow(values, events[at] as StoredEvent, keys[at]);
       this.#insertOne.run(values);
     }
   }
@@ -221,8 +216,8 @@ function takeUpTo(maxBytes: number, events: Iterable<StoredEvent>): StoredEvent[
   return taken;
 }
 
-function pushRow(values: unknown[], event: NumberedEvent): void {
-  values.push(event.seq, event.feed, event.storedAt, event.key, event.raw);
+function pushRow(values: unknown[], event: StoredEvent, key: Buffer | undefined): void {
+  values.push(event.seq, event.feed, event.storedAt, key, event.raw);
 }
 
 function* storedEvents(rows: Iterable<EventRow>): Generator<StoredEvent> {

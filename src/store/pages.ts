@@ -1,16 +1,29 @@
 import type { Database } from 'better-sqlite3';
 import { canonicalJson } from '../canonical.ts';
-import type { RawRecord } from '../event.ts';
+import type { RawRecord, Severity } from '../event.ts';
 import type { Walk } from './checkpoints.ts';
-import { contentOf, eventId } from './key.ts';
+import { contentOf } from './key.ts';
 import type { MalformedRecords } from './malformed.ts';
-import type { NumberedEvent, Outbox, StoredEvent } from './outbox.ts';
+import type { Outbox, StoredEvent } from './outbox.ts';
 import type { Variants } from './variants.ts';
 
 /** A record of a page, understood or not. `raw`: its JSON text in UTF-8. */
-export type Candidate =
-  | { readonly raw: Buffer; readonly record: RawRecord; readonly time: number; readonly parts: readonly string[] }
-  | { readonly raw: Buffer; readonly malformed: string };
+export interface Candidate {
+  readonly raw: Buffer;
+  readonly value: Identified | { readonly malformed: string };
+}
+
+/** What the store has to know of a record. */
+export interface Identified {
+  /** The event id; see `eventId`. */
+  readonly id: string;
+  /** ms since 1970. */
+  readonly time: number;
+  /** Kept with the event while it is in memory. */
+  readonly severity?: Severity | undefined;
+  /** The same; for outputs that look into records. */
+  readonly record?: RawRecord | undefined;
+}
 
 /** A page to be stored, with what it does to the feed's progress. */
 export interface PageToStore {
@@ -36,11 +49,6 @@ export interface PageOutcome {
 
 /** Where a known identity is: in the outbox, or earlier in this very page. */
 type Known = number | { readonly raw: Buffer };
-
-interface Keyed {
-  readonly id: string;
-  readonly key: Buffer;
-}
 
 /** How many rows one look-up or insert carries. */
 const CHUNK = 100;
@@ -72,47 +80,49 @@ export class PageSorter {
 
   /** Stores a page's records: events, identities, variants, malformed ones. */
   store(page: PageToStore): PageOutcome {
-    const keyed = page.candidates.map((candidate) => keyOf(page.type, candidate));
-    const known = this.#look(keyed);
-    const added: NumberedEvent[] = [];
+    const keys = page.candidates.map(keyOf);
+    const known = this.#look(keys);
+    const added: StoredEvent[] = [];
+    const addedKeys: Buffer[] = [];
     const counts = { duplicates: 0, variants: 0, malformed: 0 };
     const identities: unknown[] = [];
     let seq = this.#outbox.highest();
     for (let at = 0; at < page.candidates.length; at += 1) {
       const candidate = page.candidates[at] as Candidate;
-      const keys = keyed[at];
-      if ('malformed' in candidate || keys === undefined) {
+      const { raw, value } = candidate;
+      const key = keys[at];
+      if ('malformed' in value || key === undefined) {
         counts[this.#keepMalformed(page, candidate) ? 'malformed' : 'duplicates'] += 1;
         continue;
       }
-      const { raw, record, time } = candidate;
-      const { id, key } = keys;
+      const { id, time, severity, record } = value;
       const earlier = known.get(id);
       const isNew = earlier === undefined;
-      if (!isNew && this.#saysTheSame(id, earlier, raw, record)) {
+      if (!isNew && this.#saysTheSame(key, earlier, raw)) {
         counts.duplicates += 1;
         continue;
       }
-      const event = { seq: seq + 1, id, key, feed: page.feed, time, storedAt: page.now, raw, record };
+      const event = { seq: seq + 1, id, feed: page.feed, time, storedAt: page.now, raw, severity, record };
       if (isNew) {
         identities.push(key, event.seq);
         known.set(id, { raw });
       } else {
-        const variant = this.#keepVariant(page, id, raw, record);
+        const variant = this.#keepVariant(page, id, raw);
         counts[variant === undefined ? 'duplicates' : 'variants'] += 1;
         if (variant === undefined || page.variants === 'suppress') continue;
         this.#variants.markShipped(variant, event.seq);
       }
       added.push(event);
+      addedKeys.push(key);
       seq = event.seq;
     }
-    this.#outbox.insert(added);
+    this.#outbox.insert(added, addedKeys);
     this.#insertIdentities(identities);
     return { added, ...counts };
   }
 
-  #look(keyed: readonly (Keyed | undefined)[]): Map<string, Known> {
-    const keys = keyed.flatMap((candidate) => (candidate ? [candidate.key] : []));
+  #look(all: readonly (Buffer | undefined)[]): Map<string, Known> {
+    const keys = all.filter((key) => key !== undefined);
     const known = new Map<string, Known>();
     for (let from = 0; from < keys.length; from += CHUNK) {
       const chunk = keys.slice(from, from + CHUNK);
@@ -128,22 +138,21 @@ export class PageSorter {
    * Is it the same record again? Mimecast may escape or order the same content differently. Of an event that has been pruned, the
    * fingerprint of its content is left.
    */
-  #saysTheSame(id: string, earlier: Known, raw: Buffer, record: RawRecord): boolean {
+  #saysTheSame(key: Buffer, earlier: Known, raw: Buffer): boolean {
     const stored = typeof earlier === 'number' ? this.#outbox.rawOf(earlier) : earlier.raw;
     if (stored?.equals(raw)) return true;
-    const canonical = canonicalJson(record);
-    if (stored !== undefined) return canonicalJson(JSON.parse(stored.toString())) === canonical;
-    return this.#contentOf.get(Buffer.from(id, 'hex')) === contentOf(canonical);
+    const canonical = canonicalOf(raw);
+    return stored === undefined ? this.#contentOf.get(key) === contentOf(canonical) : canonicalOf(stored) === canonical;
   }
 
   #keepMalformed(page: PageToStore, candidate: Candidate): boolean {
-    const reason = 'malformed' in candidate ? candidate.malformed : '';
+    const reason = 'malformed' in candidate.value ? candidate.value.malformed : '';
     return this.#malformed.add(page.feed, reason, candidate.raw.toString(), page.now);
   }
 
   /** By its data, not its text: a variant that Mimecast writes differently the next time is the same variant. */
-  #keepVariant(page: PageToStore, id: string, raw: Buffer, record: RawRecord): number | undefined {
-    return this.#variants.add(page.feed, id, contentOf(canonicalJson(record)), raw.toString(), page.now);
+  #keepVariant(page: PageToStore, id: string, raw: Buffer): number | undefined {
+    return this.#variants.add(page.feed, id, contentOf(canonicalOf(raw)), raw.toString(), page.now);
   }
 
   #insertIdentities(rows: readonly unknown[]): void {
@@ -154,8 +163,10 @@ export class PageSorter {
   }
 }
 
-function keyOf(type: string, candidate: Candidate): Keyed | undefined {
-  if ('malformed' in candidate) return undefined;
-  const id = eventId(type, candidate.time, candidate.parts);
-  return { id, key: Buffer.from(id, 'hex') };
+function keyOf({ value }: Candidate): Buffer | undefined {
+  return 'malformed' in value ? undefined : Buffer.from(value.id, 'hex');
+}
+
+function canonicalOf(raw: Buffer): string {
+  return canonicalJson(JSON.parse(raw.toString()));
 }

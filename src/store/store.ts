@@ -181,17 +181,8 @@ export class Store {
         .transaction(() => {
           const seq = this.outbox.highest() + 1;
           const { eventId: key, feed, raw } = variant;
-          this.outbox.insert([
-            {
-              seq,
-              id: key,
-              key: Buffer.from(key, 'hex'),
-              feed,
-              time: timeOfId(key),
-              storedAt: now,
-              raw: Buffer.from(raw),
-            },
-          ]);
+          const event = { seq, id: key, feed, time: timeOfId(key), storedAt: now, raw: Buffer.from(raw) };
+          this.outbox.insert([event], [Buffer.from(key, 'hex')]);
           this.variants.markShipped(id, seq);
           return seq;
         })

@@ -88,7 +88,17 @@ export function contextFor(
   onTestFinished(() => client.close());
   if (clock) vi.spyOn(client, 'serverNow').mockImplementation(async () => clock.ms);
   const feed = attachment.create({ name: 'mail', key: attachment.defaultKey });
-  return { client, store, feed, metrics, pageSize: 500, variants: 'suppress', now: Date.now, ...more };
+  return {
+    client,
+    store,
+    feed,
+    metrics,
+    pageSize: 500,
+    variants: 'suppress',
+    keepRecords: false,
+    now: Date.now,
+    ...more,
+  };
 }
 
 /** A log that can be looked at. */
@@ -142,7 +152,7 @@ export function pagesAsked(fetchPage: MockInstance<MimecastClient['fetchPage']>)
   return fetchPage.mock.calls.map(([request]) => askedPage(request));
 }
 
-function askedPage({ filter, pageToken, background }: PageRequest): AskedPage {
+function askedPage({ filter, pageToken, background }: PageRequest<unknown>): AskedPage {
   return {
     from: timeOf(filter.from),
     to: timeOf(filter.to),

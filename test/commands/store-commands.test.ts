@@ -48,7 +48,7 @@ function refuse(count: number): void {
     store.storePage({
       feed: 'attachment',
       type: 'attachment',
-      candidates: [{ raw: Buffer.from('42'), malformed: 'the record is a number, expected an object' }],
+      candidates: [{ raw: Buffer.from('42'), value: { malformed: 'the record is a number, expected an object' } }],
       variants: 'suppress',
       now: Date.UTC(2026, 10, 23),
     });
@@ -59,7 +59,9 @@ describe('rejects', () => {
   it('show prints nothing that a terminal obeys, and the same value', async () => {
     const raw = JSON.stringify({ subject: 'a\u009b31m\u202eb\u2028c\u{e0041}' });
     const page = { feed: 'attachment', type: 'attachment', variants: 'suppress' as const, now: 0 };
-    inStore((store) => store.storePage({ ...page, candidates: [{ raw: Buffer.from(raw), malformed: 'no date' }] }));
+    inStore((store) =>
+      store.storePage({ ...page, candidates: [{ raw: Buffer.from(raw), value: { malformed: 'no date' } }] }),
+    );
     const { stdout } = await command('rejects', 'show', 'm1');
     expect(stdout).not.toMatch(/[\u007f-\u009f\u202e\u2028]|\u{e0041}/u);
     expect(JSON.parse(stdout)).toMatchObject({ raw });

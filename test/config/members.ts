@@ -22,7 +22,9 @@ const feed = (type: string): FeedType => ({
     permission: type,
     filter: () => ({}),
     identify: () => ({ malformed: 'never asked' }),
+    eventClass: type,
     describe: () => ({ eventClass: type, title: type, severity: 0 }),
+    severityOf: () => 0,
   }),
 });
 

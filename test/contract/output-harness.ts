@@ -27,10 +27,10 @@ export interface Receiver {
   /** What the daemon lends; `stdout` of it where the output writes there. */
   readonly context?: Partial<OutputContext>;
   /** Texts that were received and accepted, in order. */
-  received(): readonly string[];
+  received(): readonly string[] | Promise<readonly string[]>;
   behave(behaviour: Behaviour | 'well'): Promise<void> | void;
   /** From now on only this secret is accepted in the place of `Harness.credentials`; at first it is `CANARY`. */
-  expectSecret?(secret: string): void;
+  expectSecret?(secret: string): Promise<void> | void;
   /** The option's text with this secret in it, where the secret is not all of it. */
   withSecret?(secret: string): string;
   stop(): Promise<void>;
@@ -42,6 +42,8 @@ export interface Harness {
   readonly behaviours: Readonly<Record<Behaviour, 'applies' | NotApplicable>>;
   /** The option that holds the secret which the receiver checks; a dot leads into a map: `headers.Authorization`. */
   readonly credentials: string | NotApplicable;
+  /** Why its receiver cannot be started on this machine; its tests are then skipped, and say so. */
+  readonly unavailable?: string;
   /** Why no limit ends a send that hangs; absent when the output has one. */
   readonly noLimit?: string;
   start(): Promise<Receiver>;
@@ -55,7 +57,9 @@ export const MAIL_CANARY = 'quarterly figures';
 const source = {
   name: 'attachment',
   type: 'attachment',
+  eventClass: 'ttp-ap',
   describe: () => ({ eventClass: 'ttp-ap', title: 'Attachment Protect', severity: 3 as const }),
+  severityOf: () => 3 as const,
 };
 
 /** Events from `first` on, each with a text of its own. `marked` counts from 0. */

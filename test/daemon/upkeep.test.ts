@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { Upkeep } from '../../src/daemon/upkeep.ts';
 import { StoreError } from '../../src/store/errors.ts';
+import { eventId } from '../../src/store/key.ts';
 import type { Store } from '../../src/store/store.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { openStore } from '../deliver/delivering.ts';
@@ -28,8 +29,12 @@ function upkeep(maxSize = Number.MAX_SAFE_INTEGER): Upkeep {
 /** Stores events on this day, counted from START. */
 function store100(day: number): void {
   const candidates = Array.from({ length: 100 }, (_, index) => {
-    const record = { fileName: `${day}-${index}` };
-    return { raw: Buffer.from(JSON.stringify(record)), record, time: START + day * DAY, parts: [record.fileName] };
+    const fileName = `${day}-${index}`;
+    const time = START + day * DAY;
+    return {
+      raw: Buffer.from(JSON.stringify({ fileName })),
+      value: { id: eventId('attachment', time, [fileName]), time },
+    };
   });
   store.storePage({ feed: 'mail', type: 'attachment', candidates, variants: 'suppress', now: START + day * DAY });
 }

@@ -7,6 +7,7 @@ import { Dispatcher, type DispatcherOptions } from '../../src/deliver/dispatcher
 import type { ForwarderEvent, RawRecord } from '../../src/event.ts';
 import { attachment } from '../../src/feeds/attachment.ts';
 import { type Output, OutputError, type Sent } from '../../src/outputs/output.ts';
+import { eventId } from '../../src/store/key.ts';
 import { Store } from '../../src/store/store.ts';
 import { Episode, type Failure } from '../../src/telemetry/episodes.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -47,7 +48,8 @@ export function addEvents(store: Store, count: number, first = 1, more: RawRecor
       date: `${new Date(time).toISOString().slice(0, 19)}+0000`,
       ...more,
     };
-    return { raw: Buffer.from(JSON.stringify(record)), record, time, parts: [`hash-${number}`] };
+    const id = eventId('attachment', time, [`hash-${number}`]);
+    return { raw: Buffer.from(JSON.stringify(record)), value: { id, time } };
   });
   store.storePage({ feed: 'mail', type: 'attachment', candidates, variants: 'suppress', now: START });
 }

@@ -134,7 +134,10 @@ it('a kill repeats as many batches as are side by side at most, and loses nothin
       const copy = join(folder, 'left-by-the-kill.db');
       const own = openStore(path);
       addEvents(own, 40);
-      const { output, start, abort } = dispatcherFor(own, { ...FIVES, retry: { initialDelay: 1, maxDelay: 1 } });
+      const { output, start, stopping, abort } = dispatcherFor(own, {
+        ...FIVES,
+        retry: { initialDelay: 1, maxDelay: 1 },
+      });
       const { sends, react } = late();
       output.react = react;
       const running = start();
@@ -152,6 +155,7 @@ it('a kill repeats as many batches as are side by side at most, and loses nothin
 
       const before = [...output.accepted];
       copyOfStore(path, copy);
+      stopping.abort();
       abort.abort();
       await running;
       own.close();

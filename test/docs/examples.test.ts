@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configSchema } from '../../src/config/schema.ts';
 import { tables } from '../../src/config/tables.ts';
 import type { FeedType } from '../../src/feeds/feed.ts';
-import type { Format } from '../../src/formats/format.ts';
+import { buildFormat, type FormatType } from '../../src/formats/format.ts';
 import { OutputError, type OutputType } from '../../src/outputs/output.ts';
 import { outputContext, someEvents, textsOf } from '../contract/output-harness.ts';
-import { eventOf, hostileRecords, ID } from '../formats/records.ts';
+import { eventOf, hostileRecords, ID, plainRecord } from '../formats/records.ts';
 import { pageAt, ROOT } from './markdown.ts';
 
 /**
@@ -106,7 +106,7 @@ describe('the output of the example', () => {
 
 describe('the format of the example', () => {
   it.each(Object.entries(hostileRecords))('writes one line within its limit, given %s', async (_, record) => {
-    const format = await exampleOf<Format>('brief');
+    const format = buildFormat(await exampleOf<FormatType>('brief'));
     for (const maxBytes of [400, 1024, 8000, undefined]) {
       const { text, shortened } = format.render(eventOf(record), maxBytes);
       expect(Buffer.byteLength(text)).toBeLessThanOrEqual(maxBytes ?? Number.POSITIVE_INFINITY);
@@ -116,6 +116,20 @@ describe('the format of the example', () => {
       expect(text.endsWith(' …')).toBe(shortened);
     }
   });
+});
+
+it('the format of the example has options that can be configured', async () => {
+  const brief = await exampleOf<FormatType>('brief');
+  const schema = configSchema({ ...tables, formats: { ...tables.formats, brief } });
+  const issuesOf = (format: unknown) => {
+    const outputs = [{ name: 'screen', type: 'stdout', format }];
+    const { error } = schema.safeParse({ mimecast: {}, feeds: [{ type: 'attachment' }], outputs });
+    return error?.issues.filter(({ path }) => path[0] === 'outputs') ?? [];
+  };
+  expect([...issuesOf('brief'), ...issuesOf({ type: 'brief', names: ['sender'] })]).toEqual([]);
+  expect(issuesOf({ type: 'brief', names: ['hat'] })).not.toEqual([]);
+  const { text } = buildFormat(brief, { names: ['result'] }).render(eventOf(plainRecord));
+  expect(text).toMatch(/Z \w{32} result="malicious"$/);
 });
 
 describe('the feed of the example', () => {

@@ -43,11 +43,12 @@ export function clientFor(baseUrl: string, more: Record<string, unknown> = {}): 
   };
 }
 
-export function pageRequest(more: Partial<PageRequest> = {}): PageRequest {
+export function pageRequest(more: Partial<PageRequest<unknown>> = {}): PageRequest<unknown> {
   return {
     feed: 'attachment',
     path: '/api/ttp/attachment/get-logs',
     recordsKey: 'attachmentLogs',
+    read: (record) => record,
     filter: { from: '2025-01-01T00:00:00+0000', to: '2025-01-01T01:00:00+0000', oldestFirst: true },
     pageSize: 500,
     signal: new AbortController().signal,

@@ -72,7 +72,8 @@ describe('a log', () => {
     [9, 'critical'],
     [10, 'critical'],
   ] as const)('of severity %i has the status %s', async (severity, status) => {
-    const source = { name: 'a', type: 'a', describe: () => ({ eventClass: 'c', title: 't', severity }) };
+    const describe = () => ({ eventClass: 'c', title: 't', severity });
+    const source = { name: 'a', type: 'a', eventClass: 'c', describe, severityOf: () => severity };
     const event = new ForwarderEvent({ seq: 1, id: '1'.repeat(32), time: 0, raw: Buffer.from('{}'), source });
     await open().send([event], never);
     expect(intake.logs.at(-1)).toMatchObject({ status });

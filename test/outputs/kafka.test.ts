@@ -53,7 +53,13 @@ const failureOf = (sending: Promise<unknown>): Promise<OutputError> =>
 /** An event of the mail with this id. */
 function eventOfMail(messageId: string | undefined, seq = 1): ForwarderEvent {
   const describe = () => ({ eventClass: 'ttp-ap', title: 'Attachment Protect', severity: 3 as const, messageId });
-  const source = { name: 'attachment', type: 'attachment', describe };
+  const source = {
+    name: 'attachment',
+    type: 'attachment',
+    eventClass: 'ttp-ap',
+    describe,
+    severityOf: () => 3 as const,
+  };
   const id = seq.toString(16).padStart(32, '0');
   return new ForwarderEvent({ seq, id, source, time: Date.UTC(2026, 0, 1), raw: Buffer.from(`{"seq":${seq}}`) });
 }

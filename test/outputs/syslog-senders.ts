@@ -44,7 +44,9 @@ export function eventsOf(texts: readonly string[], first = 1): ForwarderEvent[] 
         source: {
           name: 'attachment',
           type: 'attachment',
+          eventClass: 'ttp-ap',
           describe: () => ({ eventClass: 'ttp-ap', title: 'Attachment Protect', severity: 3 }),
+          severityOf: () => 3,
         },
         time: Date.UTC(2026, 0, 1),
         raw: Buffer.from(JSON.stringify({ text })),

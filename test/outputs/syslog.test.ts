@@ -7,6 +7,7 @@ import { buildFormat } from '../../src/formats/format.ts';
 import { json as jsonType } from '../../src/formats/json.ts';
 import type { Output, OutputContext } from '../../src/outputs/output.ts';
 import { syslog } from '../../src/outputs/syslog.ts';
+import { RelpServer } from '../fakes/relp-server.ts';
 import { SyslogReceiver } from '../fakes/syslog-receiver.ts';
 
 const cef = buildFormat(cefType);
@@ -21,6 +22,8 @@ function eventOf(record: Record<string, unknown>, seq = 1): ForwarderEvent {
     source: {
       name: 'attachment',
       type: 'attachment',
+      eventClass: 'ttp-ap',
+      severityOf: () => 8,
       describe: ({ subject }) => ({
         eventClass: 'ttp-ap',
         title: 'Attachment Protect',
@@ -150,11 +153,18 @@ describe('syslog options', () => {
     [{ ...tls, maxMessageBytes: 500 }, 'maxMessageBytes'],
     [{ ...tls, enterpriseId: 0 }, 'enterpriseId'],
     [{ ...tls, protocol: 'tcp', tls: { caFile: 'ca.pem' } }, 'tls'],
+    [{ ...tls, protocol: 'relp', tls: { caFile: 'ca.pem' } }, 'tls'],
+    [{ ...tls, protocol: 'relp-tls', confirm: 'write' }, 'confirm'],
     [{ ...tls, tls: { keyFile: 'key.pem' } }, 'tls'],
     [{ ...tls, surprise: 1 }, ''],
   ])('%j are refused, at the right place', (options, place) => {
     expect(parse(options).error?.issues.map(({ path }) => path.join('.'))).toEqual([place]);
   });
+});
+
+it.each(['octet-counting', 'newline'])('relp lets stand what a profile or `config print` wrote: %s', (framing) => {
+  const relp = { host: 'siem.example', protocol: 'relp-tls', framing, confirm: 'close', tls: {} };
+  expect(syslog.options.safeParse(relp).success).toBe(true);
 });
 
 describe('what syslog says of itself', () => {
@@ -170,5 +180,68 @@ describe('what syslog says of itself', () => {
     expect(syslog.target(options(more))).toBe(target);
     expect(syslog.lossless(options(more))).toBe(lossless);
     expect(syslog.accepted(options(more))).toMatch(lossless ? /has read/ : /lost/);
+  });
+
+  it.each(['relp', 'relp-tls'])('%s', (protocol) => {
+    expect(syslog.target(options({ protocol }))).toBe(`${protocol}://siem.example:2514`);
+    expect(syslog.lossless(options({ protocol }))).toBe(true);
+    expect(syslog.accepted(options({ protocol }))).toMatch(/acknowledged each event.*queue.*not on its disk/);
+  });
+});
+
+describe('over RELP', () => {
+  let server: RelpServer;
+
+  beforeEach(async () => {
+    server = await RelpServer.start();
+  });
+  afterEach(() => server.stop());
+
+  /** Every second text does not fit. */
+  const shortening: Format = {
+    name: 'shortening',
+    mediaType: 'text/plain',
+    render: ({ seq }) => ({ text: `event ${seq}`, shortened: seq % 2 === 0 }),
+  };
+  const events = (count: number) => Array.from({ length: count }, (_, index) => eventOf({}, index + 1));
+  const relp = () => {
+    output = create({ protocol: 'relp', port: server.port, sendTimeout: '300ms' }, shortening);
+    return output;
+  };
+
+  it('the refused events are told one by one, and only accepted ones count as shortened', async () => {
+    server.codeFor = (message) => (/event [23]$/.test(message) ? 500 : 200);
+    const all = events(5);
+    const reason = 'the receiver refused it with code 500';
+    expect(await relp().send(all, never)).toEqual({
+      rejected: [
+        { event: all[1], reason },
+        { event: all[2], reason },
+      ],
+      shortened: 1,
+    });
+    expect(server.sessions[0]?.offers).toContain('relp_software=mimecast-forwarder,0.0.0\n');
+  });
+
+  it('the events without an acknowledgement are left over, in order, and none else', async () => {
+    server.codeFor = (message) => (message.endsWith('event 2') ? 500 : 200);
+    server.beforeEach = (acknowledged) => {
+      if (acknowledged === 2) server.manner = 'hangs';
+    };
+    const all = events(8);
+    const sent = await relp().send(all, never);
+    // The third acknowledged one is event 4: the fake has it in its hands when it begins to hang.
+    expect(sent).toMatchObject({ rejected: [{ event: all[1] }], shortened: 1 });
+    expect(sent.unsettled?.events).toEqual(all.slice(4));
+    expect(sent.unsettled?.error).toMatchObject({ reason: 'unconfirmed', disposition: 'retry' });
+  });
+
+  it('a message has header and text within the limit, 8000 octets if nothing else is said', async () => {
+    output = create({ protocol: 'relp', port: server.port });
+    await output.send([eventOf({ subject: 'ü'.repeat(9_000) })], never);
+    const [message = ''] = server.messages;
+    expect(Buffer.byteLength(message)).toBeLessThanOrEqual(8_000);
+    expect(Buffer.byteLength(message)).toBeGreaterThan(7_900);
+    expect(message).toContain('truncated="1"');
   });
 });

@@ -12,6 +12,9 @@ const RSYSLOGD = ['/usr/sbin/rsyslogd', '/usr/local/sbin/rsyslogd'].find((path) 
 export const rsyslogIsInstalled =
   spawnSync(RSYSLOGD, ['-v']).status === 0 && globSync('/usr/lib/*/rsyslog/lmnsd_gtls.so').length > 0;
 
+/** True when its module for RELP is there too. */
+export const rsyslogSpeaksRelp = rsyslogIsInstalled && globSync('/usr/lib/*/rsyslog/imrelp.so').length > 0;
+
 /** One event as rsyslog understood it. */
 export interface ReceivedByRsyslog {
   readonly version: string;
@@ -23,7 +26,7 @@ export interface ReceivedByRsyslog {
   /** Structured data as it came, or `-`. */
   readonly sd: string;
   readonly msg: string;
-  /** The module that took it in: `imudp`, `imptcp`, `imtcp`. */
+  /** The module that took it in: `imudp`, `imptcp`, `imtcp`, `imrelp`. */
   readonly input: string;
 }
 
@@ -35,11 +38,12 @@ export interface RsyslogOptions {
   /** Name that a client certificate must have on the TLS port. */
   readonly permittedPeer?: string;
   /**
-   * Writes each event to disk before the next bytes are read, instead of from a queue in memory: what was read then
-   * outlives even a `kill9`. With one thread for TCP, away from the poller: with more, one could close a connection while another
-   * still writes what it has read; whether that happens is not known.
+   * Writes each event to disk before the next bytes are read, instead of from a queue in memory: what was read before the last
+   * read then outlives even a `kill9`. One thread for TCP: with more, one could close a connection while another still writes.
    */
   readonly writeThrough?: boolean;
+  /** Listens for RELP too. */
+  readonly relp?: boolean;
 }
 
 export interface Rsyslog {
@@ -50,7 +54,11 @@ export interface Rsyslog {
   readonly newlinePort: number;
   /** Wants a client certificate of `permittedPeer`. */
   readonly tlsPort: number;
-  /** What a sender needs for `tlsPort`. */
+  /** Nobody listens there but with `relp`. */
+  readonly relpPort: number;
+  /** As `tlsPort`. */
+  readonly relpTlsPort: number;
+  /** What a sender needs for `tlsPort` and `relpTlsPort`. */
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
   readonly certificates: Certificates;
   /** Its standard error so far. */
@@ -73,15 +81,27 @@ export interface Rsyslog {
 export async function startRsyslog(options: RsyslogOptions = {}): Promise<Rsyslog> {
   const directory = mkdtempSync(join(tmpdir(), 'rsyslog-'));
   const certificates = options.certificates ?? makeCertificates(join(directory, 'tls'));
-  const [udpPort, tcpPort, newlinePort, tlsPort] = (await freePorts(4)) as [number, number, number, number];
+  const [udpPort = 0, tcpPort = 0, newlinePort = 0, tlsPort = 0, relpPort = 0, relpTlsPort = 0] = await freePorts(6);
   const output = join(directory, 'out.json');
   const config = join(directory, 'rsyslog.conf');
   writeFileSync(
     config,
-    configuration({ udpPort, tcpPort, newlinePort, tlsPort, directory, output, certificates, options }),
+    configuration({
+      udpPort,
+      tcpPort,
+      newlinePort,
+      tlsPort,
+      relpPort,
+      relpTlsPort,
+      directory,
+      output,
+      certificates,
+      options,
+    }),
   );
   const process = new ReceiverProcess(RSYSLOGD, ['-n', '-f', config, '-i', join(directory, 'pid')]);
-  const isUp = async () => isListening({ tcp: [tcpPort, newlinePort, tlsPort], udp: [udpPort] });
+  const relpPorts = options.relp ? [relpPort, relpTlsPort] : [];
+  const isUp = async () => isListening({ tcp: [tcpPort, newlinePort, tlsPort, ...relpPorts], udp: [udpPort] });
   const start = () => process.start(isUp);
   await start();
   return {
@@ -89,6 +109,8 @@ export async function startRsyslog(options: RsyslogOptions = {}): Promise<Rsyslo
     tcpPort,
     newlinePort,
     tlsPort,
+    relpPort,
+    relpTlsPort,
     tls: { ca: certificates.ca, ...certificates.client },
     certificates,
     complaints: () => process.complaints,
@@ -128,12 +150,15 @@ function configuration(about: {
   readonly tcpPort: number;
   readonly newlinePort: number;
   readonly tlsPort: number;
+  readonly relpPort: number;
+  readonly relpTlsPort: number;
   readonly directory: string;
   readonly output: string;
   readonly certificates: Certificates;
   readonly options: RsyslogOptions;
 }): string {
   const server = about.options.server ?? about.certificates.server;
+  const permittedPeer = about.options.permittedPeer ?? 'sender.lab';
   return `
 global(workDirectory="${about.directory}" maxMessageSize="64k" parser.escapeControlCharactersOnReceive="off" net.enableDNS="off"
        DefaultNetstreamDriver="gtls" DefaultNetstreamDriverCAFile="${about.certificates.ca}"
@@ -142,7 +167,8 @@ ${about.options.writeThrough ? 'main_queue(queue.type="Direct")' : ''}
 module(load="imudp")
 module(load="imptcp"${about.options.writeThrough ? ' threads="1" processOnPoller="off"' : ''})
 module(load="imtcp" StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="x509/name"
-       PermittedPeer=["${about.options.permittedPeer ?? 'sender.lab'}"])
+       PermittedPeer=["${permittedPeer}"])
+${about.options.relp ? 'module(load="imrelp" tls.tlslib="openssl")' : ''}
 template(name="event" type="list" option.jsonf="on") {
   property(outname="version" name="protocol-version" format="jsonf")
   property(outname="time" name="timereported" dateFormat="rfc3339" format="jsonf")
@@ -158,5 +184,12 @@ input(type="imudp" address="127.0.0.1" port="${about.udpPort}" ruleset="keep" rc
 input(type="imptcp" address="127.0.0.1" port="${about.tcpPort}" ruleset="keep")
 input(type="imptcp" address="127.0.0.1" port="${about.newlinePort}" ruleset="keep" supportOctetCountedFraming="off")
 input(type="imtcp" address="127.0.0.1" port="${about.tlsPort}" ruleset="keep")
+${
+  about.options.relp
+    ? `input(type="imrelp" address="127.0.0.1" port="${about.relpPort}" ruleset="keep")
+input(type="imrelp" address="127.0.0.1" port="${about.relpTlsPort}" ruleset="keep" tls="on" tls.caCert="${about.certificates.ca}"
+      tls.myCert="${server.cert}" tls.myPrivKey="${server.key}" tls.authMode="name" tls.permittedPeer=["${permittedPeer}"])`
+    : ''
+}
 `;
 }

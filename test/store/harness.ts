@@ -7,8 +7,9 @@ import { createInterface } from 'node:readline';
 import Database from 'better-sqlite3';
 import { onTestFinished, vi } from 'vitest';
 import type { RawRecord } from '../../src/event.ts';
+import { eventId } from '../../src/store/key.ts';
 import type { StoredEvent } from '../../src/store/outbox.ts';
-import type { Candidate, PageOutcome, PageToStore } from '../../src/store/pages.ts';
+import type { Candidate, Identified, PageOutcome, PageToStore } from '../../src/store/pages.ts';
 import { Store } from '../../src/store/store.ts';
 
 /** Real SQLite files, real second connections and real processes for the store's tests. */
@@ -19,7 +20,7 @@ export const TYPE = 'attachment';
 export const START = Date.UTC(2026, 10, 1);
 export const DAY = 86_400_000;
 
-type Parsed = Extract<Candidate, { readonly record: RawRecord }>;
+type Parsed = Candidate & { readonly value: Identified; readonly record: RawRecord };
 
 /** A path for a store in a folder of its own, which goes with the test. */
 export function storePath(): string {
@@ -99,7 +100,8 @@ export function recordOf(n: number, changes: RawRecord = {}): RawRecord {
 /** A record as a feed would hand it over; `raw` when the text is not what `JSON.stringify` writes. */
 export function candidateOf(record: RawRecord, raw: string = JSON.stringify(record)): Parsed {
   const parts = [record.fileHash, record.date, record.recipientAddress].map(String);
-  return { raw: Buffer.from(raw), record, time: Date.parse(String(record.date).replace('+0000', 'Z')), parts };
+  const time = Date.parse(String(record.date).replace('+0000', 'Z'));
+  return { raw: Buffer.from(raw), record, value: { id: eventId(TYPE, time, parts), time } };
 }
 
 export function someRecords(count: number, first = 1): Parsed[] {

@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { codeOf, ForwarderError, messageOf } from '../../src/errors.ts';
+import { eventId } from '../../src/store/key.ts';
 import { Store } from '../../src/store/store.ts';
 
 /**
@@ -22,13 +23,9 @@ function say(line: string): void {
 function page(count: number, first: number) {
   return Array.from({ length: count }, (_, index) => {
     const n = first + index;
-    const record = { n };
-    return {
-      raw: Buffer.from(JSON.stringify(record)),
-      record,
-      time: Date.UTC(2026, 0, 1) + n * 1000,
-      parts: [`process-${n}`],
-    };
+    const time = Date.UTC(2026, 0, 1) + n * 1000;
+    const id = eventId('attachment', time, [`process-${n}`]);
+    return { raw: Buffer.from(JSON.stringify({ n })), value: { id, time } };
   });
 }
 

@@ -10,7 +10,7 @@ export const rfc3164: Envelope = {
   name: 'rfc3164',
   header: (event, context) => {
     const { facility, hostname, timezone } = context;
-    const pri = priority(facility, event.fields.severity);
+    const pri = priority(facility, event.severity);
     return `<${pri}>${localTime(event.time, timezone)} ${hostWord(hostname)} ${context.tag ? tagOf(context) : ''}`;
   },
 };

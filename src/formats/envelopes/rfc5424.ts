@@ -14,10 +14,10 @@ export const rfc5424: Envelope = {
   name: 'rfc5424',
   header: (event, context, shortened) => {
     const { facility, hostname, appName, procId } = context;
-    const { severity, eventClass } = event.fields;
+    const { severity, source } = event;
     const time = `${utcSeconds(event.time)}.000Z`;
     const data = structuredData(event, context, shortened);
-    return `<${priority(facility, severity)}>1 ${time} ${hostname} ${appName} ${procId} ${eventClass} ${data} `;
+    return `<${priority(facility, severity)}>1 ${time} ${hostname} ${appName} ${procId} ${source.eventClass} ${data} `;
   },
 };
 

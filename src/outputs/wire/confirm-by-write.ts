@@ -3,7 +3,7 @@ import type { Dialer } from './dialer.ts';
 import { sendFault } from './faults.ts';
 import { type Framing, frameAll } from './framing.ts';
 import { probeStream } from './probe.ts';
-import type { Message, Wire } from './wire.ts';
+import { ALL_ACCEPTED, type Delivery, type Message, type Wire } from './wire.ts';
 
 /**
  * One connection for all batches, and a batch counts once this machine's kernel has taken its bytes: what most syslog
@@ -21,13 +21,14 @@ export class ConfirmByWrite implements Wire {
     this.#sendTimeout = sendTimeout;
   }
 
-  async deliver(messages: readonly Message[], signal: AbortSignal): Promise<void> {
+  async deliver(messages: readonly Message[], signal: AbortSignal): Promise<Delivery> {
     const bytes = frameAll(messages, this.#framing);
     const connection = await this.#connection(signal);
     const timeout = AbortSignal.timeout(this.#sendTimeout + this.#dialer.watchMs(connection));
     try {
       await connection.until(AbortSignal.any([signal, timeout]), () => this.#hand(bytes, connection));
       this.#dialer.trust(connection);
+      return ALL_ACCEPTED;
     } catch (error) {
       // Part of a frame may be out: the next batch needs a new stream.
       this.#drop();

@@ -2,8 +2,8 @@ import type { Socket } from 'node:net';
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 
 /**
- * A stream to a receiver and all that is known of it. A syslog receiver never sends, so whatever comes back is news of the
- * connection's end, and is kept here for whoever asks: events that fire between two awaits would be missed otherwise.
+ * A stream to a receiver and all that is known of it. What comes back is kept here for whoever asks: events that fire between two
+ * awaits would be missed otherwise. A plain syslog receiver never sends, so what it sends is news of the connection's end.
  */
 export class Connection {
   readonly socket: Socket;
@@ -20,10 +20,11 @@ export class Connection {
   ended = false;
   /** Why the socket broke. */
   failure: Error | undefined;
-  /** The first bytes that the other side sent. */
+  /** The first bytes that the other side sent, when nobody was to receive them. */
   answer: Buffer | undefined;
 
-  constructor(socket: Socket, certificate?: string) {
+  /** `receive` takes what the other side sends, where the protocol has answers. */
+  constructor(socket: Socket, certificate?: string, receive?: (chunk: Buffer) => void) {
     this.socket = socket;
     this.certificate = certificate;
     let atAttempt = performance.eventLoopUtilization();
@@ -34,9 +35,10 @@ export class Connection {
     socket.on('connect', () => {
       this.roundTripMs = performance.eventLoopUtilization(atAttempt).idle;
     });
-    socket.on('data', (chunk: Buffer) => {
+    const keep = (chunk: Buffer) => {
       this.answer ??= chunk;
-    });
+    };
+    socket.on('data', receive ?? keep);
     socket.on('error', (error) => {
       this.failure ??= error;
     });

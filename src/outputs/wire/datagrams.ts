@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { connectFault } from './faults.ts';
-import { authorityOf, type Endpoint, type Message, type Wire } from './wire.ts';
+import { ALL_ACCEPTED, authorityOf, type Delivery, type Endpoint, type Message, type Wire } from './wire.ts';
 
 /** Largest payload of a datagram over IPv4: 65,535 less 20 octets of IP header and 8 of UDP header. */
 export const MAX_DATAGRAM_BYTES = 65_507;
@@ -30,7 +30,7 @@ export class Datagrams implements Wire {
     this.#connectTimeout = connectTimeout;
   }
 
-  async deliver(messages: readonly Message[], signal: AbortSignal): Promise<void> {
+  async deliver(messages: readonly Message[], signal: AbortSignal): Promise<Delivery> {
     try {
       const socket = await this.#connected(signal);
       for (const message of messages) {
@@ -41,6 +41,7 @@ export class Datagrams implements Wire {
         await turnOfTheLoop();
         if (this.#refusal !== undefined) throw this.#refusal;
       }
+      return ALL_ACCEPTED;
     } catch (error) {
       await this.close();
       signal.throwIfAborted();

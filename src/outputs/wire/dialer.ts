@@ -4,7 +4,7 @@ import { connect as connectTls, TLSSocket } from 'node:tls';
 import { Connection } from './connection.ts';
 import { connectFault, notASyslogReceiver, refusedAfterHandshake } from './faults.ts';
 import { checkFingerprint, connectionOptions, readCredentials, type TlsOptions } from './tls.ts';
-import { type Endpoint, urlOf } from './wire.ts';
+import { type Endpoint, urlOf, usesTls } from './wire.ts';
 
 /**
  * How long a connection that is not trusted yet is watched, ms, on top of two round trips. A receiver that does not want us
@@ -16,25 +16,26 @@ const WATCH_MS = 250;
 export class Dialer {
   readonly endpoint: Endpoint;
   readonly #tls: TlsOptions;
-  readonly #connectTimeout: number;
+  /** Longest time for name lookup, TCP and TLS handshake together, ms. */
+  readonly connectTimeout: number;
   /** The client certificate, if any, of the last connection that the receiver took a batch from. */
   #trusted: { readonly certificate: string | undefined } | undefined;
 
   constructor(endpoint: Endpoint, tls: TlsOptions, connectTimeout: number) {
     this.endpoint = endpoint;
     this.#tls = tls;
-    this.#connectTimeout = connectTimeout;
+    this.connectTimeout = connectTimeout;
   }
 
   /**
-   * A connection that can be written to. Over TLS, one that is not trusted is first watched for a refusal: in TLS 1.3 the
+   * A connection that can be written to without another word from the receiver. Over TLS, one that is not trusted is first watched for a refusal: in TLS 1.3 the
    * client is done before the server has seen the client's certificate (RFC 8446 §2), so Node reports a secure connection
    * and takes our bytes, and by the time the refusal arrives they are gone.
    * Rejects with an `OutputError`, or with the signal's reason when aborted.
    */
   async dial(signal: AbortSignal): Promise<Connection> {
-    const connection = await this.#open(signal);
-    if (this.endpoint.protocol !== 'tls') return connection;
+    const connection = await this.connect(signal);
+    if (!usesTls(this.endpoint)) return connection;
     await connection.until(signal, () => this.watch(connection));
     if (!connection.isOver) return connection;
     connection.destroy();
@@ -69,11 +70,15 @@ export class Dialer {
     this.#trusted = undefined;
   }
 
-  async #open(signal: AbortSignal): Promise<Connection> {
-    const timeout = AbortSignal.timeout(this.#connectTimeout);
+  /**
+   * A connection as soon as the handshake is done, for protocols in which the receiver speaks before it gets anything: its
+   * answers go to `receive`. Rejects as `dial` does.
+   */
+  async connect(signal: AbortSignal, receive?: (chunk: Buffer) => void): Promise<Connection> {
+    const timeout = AbortSignal.timeout(this.connectTimeout);
     let connection: Connection | undefined;
     try {
-      connection = this.endpoint.protocol === 'tls' ? await this.#startTls() : this.#startTcp();
+      connection = usesTls(this.endpoint) ? await this.#startTls(receive) : this.#startTcp(receive);
       const { socket } = connection;
       const ready = socket instanceof TLSSocket ? 'secureConnect' : 'connect';
       await once(socket, ready, { signal: AbortSignal.any([signal, timeout]) });
@@ -87,14 +92,14 @@ export class Dialer {
     }
   }
 
-  #startTcp(): Connection {
-    return new Connection(prepared(connectTcp(this.#address())));
+  #startTcp(receive?: (chunk: Buffer) => void): Connection {
+    return new Connection(prepared(connectTcp(this.#address())), undefined, receive);
   }
 
-  async #startTls(): Promise<Connection> {
+  async #startTls(receive?: (chunk: Buffer) => void): Promise<Connection> {
     const credentials = await readCredentials(this.#tls);
     const socket = connectTls({ ...this.#address(), ...connectionOptions(this.#tls, credentials) });
-    return new Connection(prepared(socket), credentials.cert);
+    return new Connection(prepared(socket), credentials.cert, receive);
   }
 
   #address() {

@@ -1,7 +1,7 @@
 import { codeOf, messageOf } from '../../errors.ts';
 import { type Disposition, OutputError, type OutputErrorReason } from '../output.ts';
 import type { Connection } from './connection.ts';
-import { type Endpoint, urlOf } from './wire.ts';
+import { type Endpoint, urlOf, usesTls } from './wire.ts';
 
 /** What an operator should read instead of OpenSSL's or the kernel's own words. */
 interface Explanation {
@@ -19,7 +19,7 @@ const CLIENT_CERTIFICATE: Explanation = {
 };
 const NO_TLS_THERE: Explanation = {
   what: 'what answers there does not speak TLS',
-  hint: 'Set port to the TLS port of the receiver (RFC 5425: 6514), or protocol to tcp if it has none.',
+  hint: 'Set port to the TLS port of the receiver, or protocol to the one without TLS (tcp, relp) if it has none.',
 };
 const VERSIONS: Explanation = {
   what: 'the two sides have no TLS version or cipher in common',
@@ -106,15 +106,14 @@ export function connectFault(endpoint: Endpoint, cause: unknown): OutputError {
   if (tls !== undefined) return tls;
   if (isTimeout(cause)) {
     return fault(`${url} did not answer in time`, 'timeout', 'retry', {
-      hint:
-        endpoint.protocol === 'tls'
-          ? 'Check host, port and firewalls on the way. A plain syslog port takes the connection and never answers a TLS handshake: check that the port is the TLS port.'
-          : 'Check host, port and firewalls on the way; connectTimeout can be raised.',
+      hint: usesTls(endpoint)
+        ? 'Check host, port and firewalls on the way. A plain syslog port takes the connection and never answers a TLS handshake: check that the port is the TLS port.'
+        : 'Check host, port and firewalls on the way; connectTimeout can be raised.',
       cause,
     });
   }
   const code = codeOf(cause);
-  if (endpoint.protocol === 'tls' && code === 'ECONNRESET') {
+  if (usesTls(endpoint) && code === 'ECONNRESET') {
     return fault(`${url} closed the connection during the TLS handshake`, 'tls', 'retry', {
       hint: 'Check that the port speaks TLS, and whether the receiver limits who may connect.',
       cause,
@@ -167,29 +166,34 @@ export function sendFault(endpoint: Endpoint, connection: Connection, error: unk
 
 /** A syslog receiver never sends (RFC 6587 §3.1, RFC 5425 §4.4): what does is something else, and its close confirms nothing. */
 export function notASyslogReceiver(endpoint: Endpoint, answer: Buffer): OutputError {
-  // A TLS record of type alert (21) or handshake (22), RFC 8446 §5.1.
-  const speaksTls = endpoint.protocol === 'tcp' && (answer[0] === 21 || answer[0] === 22) && answer[1] === 3;
-  return speaksTls
-    ? fault(`${urlOf(endpoint)} answered with TLS`, 'tls', 'halt', {
-        hint: 'This is a TLS port: set protocol to tls, or port to the plain one.',
-      })
-    : fault(`${urlOf(endpoint)} sent data, which a syslog receiver never does`, 'connect', 'halt', {
-        hint: 'Something other than a syslog receiver listens there: check host and port.',
-      });
+  return (
+    answeredWithTls(endpoint, answer) ??
+    fault(`${urlOf(endpoint)} sent data, which a syslog receiver never does`, 'connect', 'halt', {
+      hint: 'Something other than a syslog receiver listens there: check host and port.',
+    })
+  );
 }
 
-function isTimeout(error: unknown): boolean {
+/** A TLS record of type alert (21) or handshake (22), RFC 8446 §5.1, where plain text was expected; undefined for all else. */
+export function answeredWithTls(endpoint: Endpoint, answer: Buffer): OutputError | undefined {
+  if (usesTls(endpoint) || !(answer[0] === 21 || answer[0] === 22) || answer[1] !== 3) return undefined;
+  return fault(`${urlOf(endpoint)} answered with TLS`, 'tls', 'halt', {
+    hint: `This is a TLS port: set protocol to ${endpoint.protocol === 'relp' ? 'relp-tls' : 'tls'}, or port to the plain one.`,
+  });
+}
+
+export function isTimeout(error: unknown): boolean {
   return error instanceof Error && error.name === 'TimeoutError';
 }
 
 /** A fault of TLS itself, whenever it shows; undefined for all others. A code that is not in the table may pass by itself. */
-function tlsFault(endpoint: Endpoint, cause: unknown): OutputError | undefined {
+export function tlsFault(endpoint: Endpoint, cause: unknown): OutputError | undefined {
   const code = codeOf(cause) ?? '';
   const known = CERTIFICATE_FAULTS[code] ?? ALERTS[ALERT.exec(code)?.[1] ?? ''];
   if (known !== undefined) {
     return fault(`no TLS with ${urlOf(endpoint)}: ${known.what}`, 'tls', 'halt', { hint: known.hint, cause });
   }
-  if (endpoint.protocol !== 'tls' || !code.startsWith('ERR_SSL_')) return undefined;
+  if (!usesTls(endpoint) || !code.startsWith('ERR_SSL_')) return undefined;
   return fault(`no TLS with ${urlOf(endpoint)}: ${opensslReason(cause)}`, 'tls', 'retry', { cause });
 }
 
@@ -200,7 +204,7 @@ function opensslReason(error: unknown): string {
     : messageOf(error);
 }
 
-function fault(
+export function fault(
   message: string,
   reason: OutputErrorReason,
   disposition: Disposition,

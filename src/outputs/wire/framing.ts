@@ -23,7 +23,8 @@ export function frameAll(messages: readonly Message[], framing: Framing): Buffer
 
 const NOTHING = Buffer.alloc(0);
 
-function lineOf(message: Message): Line {
+/** A message in the two pieces that it is sent in. */
+export function lineOf(message: Message): Line {
   return typeof message === 'string' ? { head: message, tail: NOTHING } : message;
 }
 
