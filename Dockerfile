@@ -36,5 +36,5 @@ EXPOSE 9464
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9464/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # PID 1 is the daemon itself, so that it gets SIGTERM.
-ENTRYPOINT ["node", "--max-semi-space-size=4", "/app/dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=4", "--no-lazy-feedback-allocation", "/app/dist/main.js"]
 CMD ["run"]

@@ -5,6 +5,8 @@ import type { Command } from './processes.ts';
 
 /** The program as it is shipped. */
 const DAEMON = resolve(import.meta.dirname, '../dist/main.js');
+/** As in the first line of `src/main.ts`. */
+const START_FLAGS = ['--max-semi-space-size=4', '--no-lazy-feedback-allocation'];
 
 export interface DaemonSetup {
   /** Holds the config, and the store when it is a new one. */
@@ -38,7 +40,7 @@ export function daemonCommand({ folder, api, feed, outputs, store, httpPort = 0 
   };
   const file = join(folder, 'forwarder.yaml');
   writeFileSync(file, stringify(config), { mode: 0o600 });
-  return { file: process.execPath, args: ['--max-semi-space-size=4', DAEMON, 'run', '--config', file], cwd: folder };
+  return { file: process.execPath, args: [...START_FLAGS, DAEMON, 'run', '--config', file], cwd: folder };
 }
 
 /**

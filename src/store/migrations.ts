@@ -86,6 +86,35 @@ const MIGRATIONS: readonly string[] = [
            raw ->> '$.fileName' AS file, raw
     FROM event;
   `,
+  `
+  -- The coverage ledger: every window that was asked for, and what came of it. What no complete window covers is a gap.
+  CREATE TABLE coverage (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    feed       TEXT    NOT NULL,
+    from_at    INTEGER NOT NULL,         -- ms since 1970, both ends inclusive
+    to_at      INTEGER NOT NULL,
+    purpose    TEXT    NOT NULL,         -- poll, sweep, backfill, reconcile
+    pages      INTEGER NOT NULL,
+    records    INTEGER NOT NULL,
+    complete   INTEGER NOT NULL,         -- 1: read to its end
+    began_at   INTEGER NOT NULL,
+    ended_at   INTEGER
+  );
+  CREATE INDEX coverage_by_time ON coverage (feed, from_at);
+  `,
+  `
+  -- Stored events that somebody asked to send to one output again.
+  CREATE TABLE replay (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    output    TEXT    NOT NULL,
+    from_key  BLOB    NOT NULL,          -- event ids: from this one on
+    to_key    BLOB    NOT NULL,          -- and before this one
+    at_key    BLOB,                      -- the last one that is done with
+    asked_at  INTEGER NOT NULL,
+    sent      INTEGER NOT NULL DEFAULT 0,
+    ended_at  INTEGER
+  );
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
