@@ -165,7 +165,9 @@ export class Daemon {
       await Promise.race([quiet, sleep(ABORT_PATIENCE)]);
     }
     await this.#step('outputs', async () => {
-      await Promise.all(this.outputs.map(({ dispatcher }) => dispatcher.output.close()));
+      const closed = Promise.all(this.outputs.map(({ dispatcher }) => dispatcher.output.close()));
+      // A file on a disk that hangs cannot be closed either; the store must be, so that the last cursors are written.
+      await Promise.race([closed, sleep(ABORT_PATIENCE)]);
     });
     await this.#step('client', () => this.#client.close());
     await this.#step('server', () => this.#server?.close());
@@ -194,6 +196,7 @@ export class Daemon {
     this.#server = await startServer({
       listen: http.listen,
       token: http.token,
+      allowedHosts: [this.#host.hostname, ...http.allowedHosts],
       metrics: this.metrics,
       snapshot: () => this.snapshot(),
       healthy: () => this.#healthy(),

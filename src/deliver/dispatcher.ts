@@ -1,3 +1,4 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { ForwarderError, messageOf } from '../errors.ts';
 import { type EventSource, ForwarderEvent } from '../event.ts';
@@ -30,6 +31,13 @@ export interface DispatcherSignals {
 
 /** How waiting grows after a failure that waiting alone will not cure. */
 const LASTING = { initialDelay: 30_000, maxDelay: 300_000 };
+/** So many events refused one after the other, with none accepted in between, are more likely a mistake in a config than bad events. */
+const REFUSED_IN_A_ROW = 20;
+/** How long such a batch is held, with an alarm, before its events become rejects after all: a sender of mail must not be able to stop an output. */
+const REFUSAL_PATIENCE = 15 * 60_000;
+/** Never aborted; and aborted from the start. */
+const GOING_ON = new AbortController().signal;
+const STOPPED = AbortSignal.abort();
 /** How long an output that has caught up waits for the next page to carry its cursor before it is written alone. */
 const CURSOR_PATIENCE = 100;
 /** How often an idle output looks for what other processes left: events of a backfill, rejects to be sent again. */
@@ -62,6 +70,13 @@ export class Dispatcher {
   readonly #metrics: Metrics;
   readonly #logger: Logger;
   readonly #now: () => number;
+  readonly #rejectBackoff: Backoff;
+  /** When a reject may be tried again, ms since 1970. */
+  #rejectsNotBefore = 0;
+  /** How many events were refused since one was accepted. */
+  #refusedInARow = 0;
+  /** Since when a batch is held because everything is refused. */
+  #heldSince: number | undefined;
   /** Oldest first. */
   readonly #underWay: UnderWay[] = [];
   #lastAcceptedAt: number | null = null;
@@ -83,6 +98,7 @@ export class Dispatcher {
     this.episode = parts.episode;
     this.#store = parts.store;
     this.#options = parts.options;
+    this.#rejectBackoff = new Backoff(parts.options.retry);
     this.#sourceOf = parts.sourceOf;
     this.#passes = compileFilter(parts.options.filter);
     this.#metrics = parts.metrics;
@@ -105,19 +121,23 @@ export class Dispatcher {
 
   /**
    * Sends the next batch after the cursor and moves the cursor over what became of it. False when there was nothing to send.
-   * `begin` false: only what is under way is finished.
+   * `stopping` aborted: only what is under way is finished.
    *
    * Rejects with what the output threw, with the cursor where the output's acceptance ends; or with a `StoreError`, in which case
    * nothing more may be sent until the cursor can be written.
    */
-  async deliverOnce(signal: AbortSignal, begin = true): Promise<boolean> {
-    const first = this.#underWay[0] ?? (begin ? this.#load() : undefined);
+  async deliverOnce(signal: AbortSignal, stopping: AbortSignal = GOING_ON): Promise<boolean> {
+    const first = this.#underWay[0] ?? (stopping.aborted ? undefined : this.#load());
     if (first === undefined) return false;
+    // A batch of which nothing passes the filter waits for nothing: a long backlog of them would hold up all else in this process.
+    if (first.shipment.part === undefined) await turnOfTheLoop();
     if (!first.sending) this.#start(first, signal);
-    await this.#finished(first, signal, begin);
+    await this.#finished(first, signal, stopping);
     if (first.failure !== undefined) throw first.failure;
     this.#settle(first.shipment);
     this.#underWay.shift();
+    // Each batch that is refused as a whole is held anew.
+    this.#heldSince = undefined;
     const [next] = this.#underWay;
     if (next) this.#settle(next.shipment);
     // What has failed beside it may try again: the output takes batches.
@@ -154,7 +174,8 @@ export class Dispatcher {
     });
     while (!signals.stopping.aborted) {
       try {
-        const busy = (await this.deliverOnce(signals.abort)) || (await this.retryReject(signals.abort));
+        const busy =
+          (await this.deliverOnce(signals.abort, signals.stopping)) || (await this.#retryRejectInTurn(signals.abort));
         if (!busy) await this.#rest(signals.stopping);
         passing.reset();
         lasting.reset();
@@ -162,7 +183,10 @@ export class Dispatcher {
         this.episode.succeeded();
       } catch (error) {
         if (signals.abort.aborted) break;
-        if (error instanceof StoreError && !error.retryable) throw error;
+        if (error instanceof StoreError && !error.retryable) {
+          await this.#finish(signals.abort);
+          throw error;
+        }
         const passes = error instanceof ForwarderError && error.retryable;
         const delay = (passes ? passing : lasting).next(retryAfterOf(error));
         this.#tell(error, passes, delay);
@@ -176,10 +200,19 @@ export class Dispatcher {
    * For `run --once`: delivers all that is outstanding now. `tries` failures in a row end it with the last of them.
    */
   async drain(signals: DispatcherSignals, tries: number): Promise<void> {
+    try {
+      await this.#drain(signals, tries);
+    } finally {
+      await this.#finish(signals.abort);
+    }
+  }
+
+  async #drain(signals: DispatcherSignals, tries: number): Promise<void> {
     const backoff = new Backoff(this.#options.retry);
     while (!signals.stopping.aborted) {
       try {
-        const busy = (await this.deliverOnce(signals.abort)) || (await this.retryReject(signals.abort));
+        const busy =
+          (await this.deliverOnce(signals.abort, signals.stopping)) || (await this.retryReject(signals.abort));
         backoff.reset();
         if (busy) continue;
         this.#store.flush(this.name);
@@ -192,6 +225,21 @@ export class Dispatcher {
         if (!passes || backoff.failures >= tries) throw error;
         await sleep(delay, signals.stopping).catch(() => undefined);
       }
+    }
+  }
+
+  /** A reject that cannot be sent again just now waits for a turn of its own; events that come meanwhile do not wait for it. */
+  async #retryRejectInTurn(signal: AbortSignal): Promise<boolean> {
+    if (this.#now() < this.#rejectsNotBefore) return false;
+    try {
+      const retried = await this.retryReject(signal);
+      this.#rejectBackoff.reset();
+      return retried;
+    } catch (error) {
+      if (signal.aborted || error instanceof StoreError) throw error;
+      this.#rejectsNotBefore = this.#now() + this.#rejectBackoff.next(retryAfterOf(error));
+      this.#logger.warn({ reason: messageOf(error) }, 'a reject could not be sent again; it is tried later');
+      return false;
     }
   }
 
@@ -221,12 +269,12 @@ export class Dispatcher {
   }
 
   /** Waits until a batch is done with or has failed, beginning others beside it while the output may have more. */
-  async #finished(batch: UnderWay, signal: AbortSignal, begin: boolean): Promise<void> {
+  async #finished(batch: UnderWay, signal: AbortSignal, stopping: AbortSignal): Promise<void> {
     const { inFlight = 1 } = this.#options;
-    if (inFlight === 1 || !begin) return batch.sending;
+    if (inFlight === 1) return batch.sending;
     const done = new AbortController();
     void batch.sending?.finally(() => done.abort());
-    while (batch.sending && !signal.aborted) {
+    while (batch.sending && !signal.aborted && !stopping.aborted) {
       if (this.#underWay.length < inFlight) {
         const another = this.#load();
         if (another) this.#start(another, signal);
@@ -246,7 +294,7 @@ export class Dispatcher {
       try {
         const sent = await this.#send(part, signal);
         shipment.taken(sent);
-        this.#tellRejections(sent.rejected);
+        this.#refused(shipment, sent.rejected);
         if (sent.unsettled?.error) throw sent.unsettled.error;
         if (sent.unsettled?.events.length === part.length) throw nothingSettled();
       } catch (error) {
@@ -255,7 +303,7 @@ export class Dispatcher {
           throw error;
         }
         const rejection = shipment.refused(messageOf(error));
-        if (rejection) this.#tellRejections([rejection]);
+        if (rejection) this.#refused(shipment, [rejection]);
       }
       this.#settleIfFirst(shipment);
     }
@@ -272,6 +320,7 @@ export class Dispatcher {
     const now = this.#now();
     const kept = passedRejections.map(({ event, reason }) => ({ event: storedFormOf(event, now), reason }));
     this.#store.settle(this.name, doneUpTo, kept, now);
+    this.#tellRejections(passedRejections);
     shipment.rejectionsKept();
   }
 
@@ -279,7 +328,7 @@ export class Dispatcher {
   async #finish(abort: AbortSignal): Promise<void> {
     for (let [first] = this.#underWay; first && !abort.aborted; [first] = this.#underWay) {
       const isWaiting = !first.sending && first.shipment.part !== undefined;
-      if (isWaiting || !(await this.deliverOnce(abort, false).catch(() => false))) break;
+      if (isWaiting || !(await this.deliverOnce(abort, STOPPED).catch(() => false))) break;
     }
     await Promise.all(this.#underWay.map(({ sending }) => sending));
   }
@@ -290,14 +339,12 @@ export class Dispatcher {
     try {
       sent = await this.output.send(events, signal);
     } catch (error) {
-      if (error instanceof OutputError) {
-        this.#metrics.outputErrors.inc({ output: this.name, reason: error.reason });
-        if (error.disposition !== 'split') this.#metrics.outputUp.set({ output: this.name }, 0);
-      }
+      this.#countFailure(error);
       throw error;
     }
     this.#metrics.outputSendDuration.observe({ output: this.name }, (performance.now() - startedAt) / 1000);
     this.#metrics.outputUp.set({ output: this.name }, 1);
+    this.#countFailure(sent.unsettled?.error);
     this.#acceptedNow(events, sent);
     return sent;
   }
@@ -315,7 +362,28 @@ export class Dispatcher {
     this.#accepted += count;
     if (count === 0) return;
     this.#lastAcceptedAt = now;
-    this.episode.succeeded();
+    this.#refusedInARow = 0;
+    this.#heldSince = undefined;
+    // A part that was taken does not end the trouble with the rest: it would begin anew with each try, and never look old.
+    if (!unsettled?.error) this.episode.succeeded();
+  }
+
+  #countFailure(error: unknown): void {
+    if (!(error instanceof OutputError)) return;
+    this.#metrics.outputErrors.inc({ output: this.name, reason: error.reason });
+    if (error.disposition !== 'split') this.#metrics.outputUp.set({ output: this.name }, 0);
+  }
+
+  /** Events become rejects, unless it looks as if the output refused whatever it is sent: then the batch is held for a while. */
+  #refused(shipment: Shipment, rejections: readonly Rejection[]): void {
+    this.#refusedInARow += rejections.length;
+    if (this.#refusedInARow < REFUSED_IN_A_ROW) return;
+    this.#heldSince ??= this.#now();
+    if (this.#now() - this.#heldSince >= REFUSAL_PATIENCE) return;
+    shipment.restart();
+    const error = refusesEverything(rejections.at(-1)?.reason ?? '');
+    this.#countFailure(error);
+    throw error;
   }
 
   #tellRejections(rejected: readonly Rejection[]): void {
@@ -359,6 +427,14 @@ export class Dispatcher {
 
 function storedFormOf(event: ForwarderEvent, now: number): StoredEvent {
   return { seq: event.seq, id: event.id, feed: event.source.name, time: event.time, storedAt: now, raw: event.raw };
+}
+
+function refusesEverything(reason: string): OutputError {
+  return new OutputError(`the output refuses whatever it is sent: ${reason}`, {
+    reason: 'refused',
+    disposition: 'halt',
+    hint: 'Check the options of this output: url, format, encoding, gzip. Nothing is lost: the batch is held for 15 minutes, then its events become rejects, which `rejects retry` sends again.',
+  });
 }
 
 /** A part that comes back whole without a reason would be sent again at once, for ever. */

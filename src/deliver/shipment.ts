@@ -65,6 +65,13 @@ export class Shipment {
     this.#rejections = this.#rejections.filter(({ event }) => event.seq > doneUpTo);
   }
 
+  /** All that is not kept yet is to be sent again, as one part. */
+  restart(): void {
+    const events = [...this.#rejections.map(({ event }) => event), ...this.#parts.flat()];
+    this.#rejections = [];
+    this.#parts = events.length > 0 ? [events.toSorted((a, b) => a.seq - b.seq)] : [];
+  }
+
   #halve(): void {
     const part = this.part ?? [];
     const half = Math.ceil(part.length / 2);
