@@ -15,5 +15,6 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   format: async () => (await import('./format.ts')).format,
   config: async () => (await import('./config.ts')).config,
   simulate: async () => (await import('./simulate.ts')).simulate,
+  completion: async () => (await import('./completion.ts')).completion,
   demo: async () => (await import('./demo.ts')).demo,
 };
