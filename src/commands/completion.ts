@@ -1,10 +1,9 @@
 import { Argument, type Command as CommanderCommand, Command as Program } from 'commander';
 import type { Command, ExitCode, Shell } from './command.ts';
 import { completionScript, SHELLS, type ShellName, type Verb, type VerbOption } from './completion-scripts.ts';
-import { commands } from './index.ts';
 
-/** `completion SHELL`: a script that lets a shell complete what is typed. */
-export const completion: Command = {
+/** `completion SHELL`: a script that lets a shell complete what is typed. `verbs`: all that can be typed. */
+export const completionOf = (verbs: () => Promise<readonly Command[]>): Command => ({
   name: 'completion',
 
   define(command: CommanderCommand): void {
@@ -15,31 +14,24 @@ export const completion: Command = {
   },
 
   async run(shell: Shell, [name]: readonly string[]): Promise<ExitCode> {
-    shell.stdout.write(completionScript(name as ShellName, await allVerbs()));
+    shell.stdout.write(completionScript(name as ShellName, (await verbs()).map(describe)));
     return 0;
   },
-};
+});
 
 const HELP = `
 Examples:
-  source <(mimecast-forwarder completion bash)         # for this shell; put it into ~/.bashrc for all
+  mimecast-forwarder completion bash > /etc/bash_completion.d/mimecast-forwarder
+  source <(mimecast-forwarder completion bash)         # for this shell only
   mimecast-forwarder completion zsh > "\${fpath[1]}/_mimecast-forwarder"
   mimecast-forwarder completion fish > ~/.config/fish/completions/mimecast-forwarder.fish
 `;
 
 /** As each verb defines itself, so that nothing has to be kept in step by hand. */
-async function allVerbs(): Promise<Verb[]> {
-  const members = await Promise.all(Object.values(commands).map((load) => load()));
-  return members.map((member) => {
-    const verb = new Program(member.name);
-    member.define(verb);
-    return {
-      name: member.name,
-      summary: verb.summary() || verb.description(),
-      words: wordsOf(verb),
-      options: optionsOf(verb),
-    };
-  });
+function describe(member: Command): Verb {
+  const verb = new Program(member.name);
+  member.define(verb);
+  return { name: member.name, summary: verb.description(), words: wordsOf(verb), options: optionsOf(verb) };
 }
 
 /** Actions such as `list, show or retry` are given as choices, or stand in the argument's description. */
