@@ -56,6 +56,7 @@ export interface EventSource {
 
 export interface EventInit {
   readonly seq: number;
+  /** See `ForwarderEvent.key`. */
   readonly id: string;
   readonly source: EventSource;
   readonly time: number;
@@ -64,12 +65,20 @@ export interface EventInit {
   readonly severity?: Severity | undefined;
 }
 
+/** Hex digits of an event id. */
+const ID_DIGITS = 32;
+
 /** One event of the outbox. Parsed and described only when somebody looks: an output that ships the raw text never pays for it. */
 export class ForwarderEvent {
   /** Its place in the outbox, from 1. Local to this store; nothing outside should rely on it. */
   readonly seq: number;
   /** 32 hex digits, the same in every output, run and store: four bytes of the time, twelve of SHA-256 over the identity. */
   readonly id: string;
+  /**
+   * What to hand to a receiver that keeps one thing under a key: the id; of a variant that is shipped, which has the id of the event it
+   * varies, `<id>-<12 hex digits of its content>`. As lasting as the id.
+   */
+  readonly key: string;
   readonly source: EventSource;
   /** Mimecast's `date`, ms since 1970; whole seconds. */
   readonly time: number;
@@ -81,7 +90,8 @@ export class ForwarderEvent {
 
   constructor(init: EventInit) {
     this.seq = init.seq;
-    this.id = init.id;
+    this.id = init.id.length > ID_DIGITS ? init.id.slice(0, ID_DIGITS) : init.id;
+    this.key = init.id;
     this.source = init.source;
     this.time = init.time;
     this.raw = init.raw;

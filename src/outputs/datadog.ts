@@ -3,9 +3,10 @@ import type { ForwarderEvent, Severity } from '../event.ts';
 import { secret, size } from '../options.ts';
 import { encodeBody, gzipOption } from './http/body.ts';
 import { type Item, type RequestOutcome, sendInChunks } from './http/chunks.ts';
+import { notTheReceiver } from './http/impostors.ts';
 import { httpOptions, httpUrl, originOf } from './http/options.ts';
-import { HttpPoster } from './http/poster.ts';
-import { classify, type Refusal, statusText } from './http/status.ts';
+import { type HttpAnswer, HttpPoster } from './http/poster.ts';
+import { classify, statusText, type Verdict } from './http/status.ts';
 import { defineOutput, type Output, type OutputContext, type Sent } from './output.ts';
 
 /**
@@ -47,9 +48,14 @@ export const datadog = defineOutput({
   summary: 'Sends logs to Datadog.',
   options,
   defaultFormat: 'json',
-  accepted: () => 'answered with 2xx: Datadog has taken the logs and processes them later',
-  lossless: () => true,
+  accepted: ({ url }) =>
+    url === undefined
+      ? 'answered with 202: Datadog has taken the logs and processes them later'
+      : 'answered with 202, or by a relay with a bare 200: it has taken the logs, and Datadog processes them later',
+  // Behind a 202 it drops what its pipelines or quotas exclude, and what is older than it takes.
+  lossless: () => false,
   target: (datadog) => originOf(intakeUrl(datadog)),
+  carriesId: () => true,
   create: (options, context) => new Datadog(options, context),
 });
 
@@ -84,7 +90,7 @@ class Datadog implements Output {
       { url: validate, method: 'GET', headers: { 'dd-api-key': apiKey } },
       signal,
     );
-    const verdict = verdictOf(answer.status, answer.retryAfterMs);
+    const verdict = verdictOf(answer);
     if (!verdict.accepted) throw this.#poster.refusal(answer, verdict);
     return `${originOf(validate)} is there and knows the API key`;
   }
@@ -103,7 +109,7 @@ class Datadog implements Output {
       },
       signal,
     );
-    const verdict = verdictOf(answer.status, answer.retryAfterMs);
+    const verdict = isTaken(answer, this.#options) ? verdictOf(answer) : notTaken(answer);
     if (!verdict.accepted) throw this.#poster.refusal(answer, verdict);
     return { rejected: [] };
   }
@@ -141,7 +147,21 @@ function intakeUrl({ url, site }: DatadogOptions): string {
   return url ?? `https://http-intake.logs.${site}/api/v2/logs`;
 }
 
-function verdictOf(status: number, retryAfterMs: number | undefined): { readonly accepted: true } | Refusal {
+/**
+ * Datadog takes logs with 202 and with nothing else. A relay may answer by itself: Vector's `datadog_agent` source does, with 200
+ * and an empty body.
+ */
+function isTaken({ status, body }: HttpAnswer, { url }: DatadogOptions): boolean {
+  if (status === 202) return true;
+  return url !== undefined && status === 200 && ['', '{}'].includes(body.trim());
+}
+
+function notTaken(answer: HttpAnswer): Verdict {
+  const verdict = verdictOf(answer);
+  return verdict.accepted ? notTheReceiver('Datadog takes logs with 202 only') : verdict;
+}
+
+function verdictOf({ status, retryAfterMs }: HttpAnswer): Verdict {
   const verdict = classify(status, retryAfterMs);
   if (!verdict.accepted && (status === 401 || status === 403)) {
     return {

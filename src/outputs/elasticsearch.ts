@@ -5,8 +5,8 @@ import type { Secret } from '../secret.ts';
 import {
   ANSWER_FILTER,
   answerBytes,
-  BYTES_BESIDE_DOCUMENT,
   bulkBody,
+  bytesBesideDocument,
   documentOf,
   readAnswer,
 } from './elasticsearch/bulk.ts';
@@ -65,6 +65,9 @@ export const elasticsearch = defineOutput({
   accepted: () => 'each document answered by itself: stored, or there already under its _id (409)',
   lossless: () => true,
   target: ({ url, index }) => `${originOf(url)} (${index})`,
+  carriesId: () => true,
+  repeated: ({ index }) =>
+    `What ${index} has already under the same _id stays as it is: nothing new is stored. Behind a data stream or an alias that has rolled over since, it is stored a second time.`,
   create: (options, context) => new Elasticsearch(options, context),
 });
 
@@ -84,7 +87,7 @@ class Elasticsearch implements Output {
   send(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<Sent> {
     const items = events.map((event) => this.#itemOf(event));
     const { maxRequestBytes } = this.#options;
-    const limits = { maxItems: MAX_ITEMS, maxBytes: maxRequestBytes, itemBytes: BYTES_BESIDE_DOCUMENT };
+    const limits = { maxItems: MAX_ITEMS, maxBytes: maxRequestBytes, itemBytes: bytesBesideDocument(events) };
     return sendInChunks(items, limits, (chunk) => this.#post(chunk, signal));
   }
 
@@ -114,6 +117,7 @@ class Elasticsearch implements Output {
       target: this.#target,
       index,
       retryAfterMs: answer.retryAfterMs,
+      credentials: answer.credentials,
     });
   }
 

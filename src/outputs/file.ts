@@ -42,6 +42,10 @@ export const file = defineOutput({
   accepted: () => 'written to the file and flushed to disk (fsync)',
   lossless: () => true,
   target: ({ path }) => resolve(path),
+  claims: ({ path, rotate }) => ({
+    option: 'path',
+    paths: [resolve(path), ...oldFiles(resolve(path), rotate === false ? 0 : rotate.keep)],
+  }),
   create: (options, context) => new FileOutput(options, context),
 });
 
@@ -130,6 +134,11 @@ class FileOutput implements Output {
       throw error;
     }
   }
+}
+
+/** What rotation calls them, the newest first. */
+function oldFiles(path: string, keep: number): string[] {
+  return Array.from({ length: keep }, (_, index) => `${path}.${index + 1}`);
 }
 
 async function openForAppending(path: string): Promise<FileHandle> {

@@ -4,11 +4,12 @@ import type { Format } from '../formats/format.ts';
 import { secret, size } from '../options.ts';
 import { classifyRpc } from './google/rpc-status.ts';
 import { KEY_EXPECTED, parseServiceAccount, serviceAccount, signedAssertion } from './google/service-account.ts';
-import { BearerToken, bearerUrl, requestToken } from './http/bearer.ts';
+import { BearerToken, bearerUrl, parsedJson, requestToken } from './http/bearer.ts';
 import { type Item, type RequestOutcome, sendInChunks } from './http/chunks.ts';
+import { notTheReceiver } from './http/impostors.ts';
 import { httpOptions, originOf } from './http/options.ts';
 import { type HttpAnswer, HttpPoster } from './http/poster.ts';
-import { statusText } from './http/status.ts';
+import { statusText, type Verdict } from './http/status.ts';
 import { defineOutput, type Output, type OutputContext, type Sent } from './output.ts';
 
 const SCOPE = 'https://www.googleapis.com/auth/cloud-platform';
@@ -51,9 +52,11 @@ export const googleSecops = defineOutput({
   summary: 'Google Security Operations (Chronicle): raw logs, by logs.import of the Chronicle API.',
   options,
   defaultFormat: 'raw',
-  accepted: () => 'answered with 2xx: Google has taken the logs, and parses them later',
-  lossless: () => true,
+  accepted: () => 'answered with 2xx and a JSON object: Google has taken the logs, and parses them later',
+  // What Google does with a log after its 2xx is seen in its own console only.
+  lossless: () => false,
   target: (options) => `${originOf(endpointOf(options))} ${options.logType}`,
+  carriesId: () => true,
   create: (options, context) => new GoogleSecops(options, context),
 });
 
@@ -81,7 +84,7 @@ class GoogleSecops implements Output {
     const named = forwarder === undefined ? '' : `"forwarder":${JSON.stringify(`${parent}/forwarders/${forwarder}`)},`;
     this.#head = `{"inlineSource":{${named}"logs":[`;
     this.#api = new HttpPoster({ ...options, target: this.#target, userAgent });
-    this.#token = new BearerToken((signal) => this.#requestToken(signal));
+    this.#token = new BearerToken(options.serviceAccount, (signal) => this.#requestToken(signal));
   }
 
   async send(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<Sent> {
@@ -103,7 +106,7 @@ class GoogleSecops implements Output {
 
   async #post(chunk: readonly Item[], signal: AbortSignal): Promise<RequestOutcome> {
     const answer = await this.#exchange(chunk.map(({ text }) => text).join(','), signal);
-    const verdict = classifyRpc(answer, HINTS);
+    const verdict = verdictOf(answer);
     if (!verdict.accepted) throw this.#api.refusal(answer, verdict);
     return { rejected: [] };
   }
@@ -114,7 +117,7 @@ class GoogleSecops implements Output {
    */
   async probe(signal: AbortSignal): Promise<string> {
     const answer = await this.#exchange('', signal);
-    const verdict = classifyRpc(answer, HINTS);
+    const verdict = verdictOf(answer);
     if (!verdict.accepted && verdict.disposition !== 'split') throw this.#api.refusal(answer, verdict);
     const heard = `it answered ${statusText(answer.status)} to an import without logs`;
     return `${this.#target} took the token for ${this.#options.logType}; ${heard}`;
@@ -179,6 +182,15 @@ function logEntry({ id, time }: ForwarderEvent, data: string, now: number): stri
   const entryTime = new Date(time).toISOString();
   const collectionTime = new Date(Math.max(now, time + 1)).toISOString();
   return `{"data":"${data}","logEntryTime":"${entryTime}","collectionTime":"${collectionTime}","labels":{"eventId":{"value":"${id}"}}}`;
+}
+
+/** Google's APIs answer with a JSON object, if with an empty one. A 200 without one is some proxy's. */
+function verdictOf(answer: HttpAnswer): Verdict {
+  const verdict = classifyRpc(answer, HINTS);
+  if (!verdict.accepted) return verdict;
+  const said = parsedJson(answer.body);
+  const isObject = typeof said === 'object' && said !== null && !Array.isArray(said);
+  return isObject ? verdict : notTheReceiver('Google answers with a JSON object');
 }
 
 const HINTS: ReadonlyMap<string, string> = new Map([

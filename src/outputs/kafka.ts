@@ -25,6 +25,9 @@ export const kafka = defineOutput({
   accepted: () => 'acknowledged by all replicas in sync (acks=all)',
   lossless: () => true,
   target: ({ brokers, topic }) => `kafka://${brokers.join(',')} ${topic}`,
+  carriesId: () => true,
+  clearText: ({ brokers, sasl, tls }) =>
+    sasl && !tls ? { option: 'sasl', hosts: brokers.map((broker) => broker.replace(/:\d+$/, '')) } : undefined,
   create: (options, context) => new KafkaOutput(options, context),
 });
 

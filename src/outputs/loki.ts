@@ -5,6 +5,7 @@ import { duration, secret, size } from '../options.ts';
 import { encodeBody, gzipOption } from './http/body.ts';
 import { type Item, type RequestOutcome, sendInChunks } from './http/chunks.ts';
 import { endpointOf } from './http/endpoint.ts';
+import { notTheReceiver, wantsTls } from './http/impostors.ts';
 import { httpOptions, httpUrl, originOf } from './http/options.ts';
 import { type HttpAnswer, HttpPoster, type HttpRequest } from './http/poster.ts';
 import { classify, statusText, type Verdict } from './http/status.ts';
@@ -103,6 +104,7 @@ export const loki = defineOutput({
   accepted: () => 'answered with 204: a quorum of ingesters has the lines, in memory and in their write-ahead log',
   lossless: () => true,
   target: ({ url }) => originOf(url),
+  carriesId: ({ structuredMetadata }) => structuredMetadata,
   create: (options, context) => new Loki(options, context),
 });
 
@@ -144,7 +146,7 @@ class Loki implements Output {
   async probe(signal: AbortSignal): Promise<string> {
     const answer = await this.#push('{"streams":[]}', signal);
     if (answer.status === 422) return `${this.#target} takes pushes from us`;
-    if (answer.status === 400)
+    if (answer.status === 400 && !wantsTls(answer))
       return `${this.#target} is there and refuses an empty push; only an event proves the rest`;
     const verdict = verdictOf(answer);
     if (!verdict.accepted) throw this.#poster.refusal(answer, verdict);
@@ -202,17 +204,18 @@ function pushRequest(entries: readonly Entry[]): string {
   return `{"streams":[${written.join(',')}]}`;
 }
 
-/** 200 is what some gateways make of 204. Other 2xx are none: 260 says that ingestion is blocked and nothing was stored. */
-function verdictOf({ status, retryAfterMs }: HttpAnswer): Verdict {
+/**
+ * An empty 200 is what some gateways make of 204; with a body it is somebody else's. Other 2xx are none: 260 says that ingestion is
+ * blocked and nothing was stored.
+ */
+function verdictOf({ status, retryAfterMs, body }: HttpAnswer): Verdict {
   const verdict = classify(status, retryAfterMs);
-  if (!verdict.accepted || status === 200 || status === 204) return verdict;
+  if (!verdict.accepted || status === 204 || (status === 200 && body === '')) return verdict;
+  if (status !== 260) return notTheReceiver('Loki stores with 204 and says nothing more');
   return {
     accepted: false,
     reason: 'refused',
     disposition: 'halt',
-    hint:
-      status === 260
-        ? 'Ingestion is blocked for this tenant and nothing is stored: see block_ingestion_until in the limits of Loki.'
-        : 'Loki stores with 204 only: check that the url leads to Loki.',
+    hint: 'Ingestion is blocked for this tenant and nothing is stored: see block_ingestion_until in the limits of Loki.',
   };
 }

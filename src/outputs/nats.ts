@@ -1,9 +1,16 @@
 import type { ForwarderEvent } from '../event.ts';
 import type { Rendered } from '../formats/format.ts';
 import { publishFault, rejectionOf } from './nats/faults.ts';
-import { type NatsOptions, natsOptions } from './nats/options.ts';
+import { addressOf, type NatsOptions, natsOptions } from './nats/options.ts';
 import { NatsSession } from './nats/session.ts';
-import { defineOutput, type Output, type OutputContext, type OutputError, type Sent } from './output.ts';
+import {
+  type ClearText,
+  defineOutput,
+  type Output,
+  type OutputContext,
+  type OutputError,
+  type Sent,
+} from './output.ts';
 
 /** Every format fits an event into this: see `Format.render`. */
 const LEAST_TEXT_BYTES = 400;
@@ -18,8 +25,21 @@ export const nats = defineOutput({
   lossless: () => true,
   target: ({ servers, subject }) =>
     `nats://${servers.map((server) => server.replace('nats://', '')).join(',')} ${subject}`,
+  carriesId: () => true,
+  repeated: () =>
+    'The stream stores nothing new of what it has seen within its duplicate window, 2 minutes unless changed; all else it stores a second time, under the same Nats-Msg-Id.',
+  clearText,
   create: (options, context) => new Nats(options, context),
 });
+
+/** With an NKey or a credentials file the login is a signature, which tells a listener nothing that it could use again. */
+function clearText({ servers, password, token, tls }: NatsOptions): ClearText | undefined {
+  if (tls || !(password || token)) return undefined;
+  return {
+    option: token ? 'token' : 'password',
+    hosts: servers.flatMap((server) => addressOf(server)?.host ?? []),
+  };
+}
 
 class Nats implements Output {
   readonly #options: NatsOptions;
@@ -37,7 +57,7 @@ class Nats implements Output {
     const session = await this.#connected(signal);
     const room = Math.max(LEAST_TEXT_BYTES, Math.min(this.#options.maxMessageBytes, session.maxTextBytes));
     const rendered = events.map((event) => this.#context.format.render(event, room));
-    const messages = events.map(({ id }, index) => ({ id, text: rendered[index]?.text ?? '' }));
+    const messages = events.map(({ key }, index) => ({ id: key, text: rendered[index]?.text ?? '' }));
     let results: readonly PromiseSettledResult<unknown>[];
     try {
       results = await session.publish(messages, signal);
@@ -45,7 +65,7 @@ class Nats implements Output {
       await this.close();
       throw aborted;
     }
-    const outcome = this.#outcome(events, rendered, results);
+    const outcome = this.#outcome(events, rendered, results, session);
     // A connection on which an acknowledgement is missing is not waited for a second time.
     if (outcome.unsettled) await this.close();
     const nothingDone = outcome.unsettled?.events.length === events.length;
@@ -81,6 +101,7 @@ class Nats implements Output {
     events: readonly ForwarderEvent[],
     rendered: readonly Rendered[],
     results: readonly PromiseSettledResult<unknown>[],
+    { credentials }: NatsSession,
   ): Sent {
     const rejected: Sent['rejected'][number][] = [];
     const waiting: ForwarderEvent[] = [];
@@ -99,8 +120,7 @@ class Nats implements Output {
         error ??= publishFault(result?.reason, this.#target, this.#options.timeout);
       }
     });
-    return waiting.length === 0
-      ? { rejected, shortened }
-      : { rejected, shortened, unsettled: { events: waiting, error } };
+    if (waiting.length === 0) return { rejected, shortened };
+    return { rejected, shortened, unsettled: { events: waiting, error: error && credentials.judge(error) } };
   }
 }

@@ -6,6 +6,7 @@ import { encodeBody, gzipOption } from './http/body.ts';
 import { type Item, type RequestLimits, type RequestOutcome, sendInChunks } from './http/chunks.ts';
 import { endpointOf } from './http/endpoint.ts';
 import { headersOption, lowerCased } from './http/headers.ts';
+import { wantsTls } from './http/impostors.ts';
 import { httpOptions, httpUrl, originOf } from './http/options.ts';
 import { type HttpAnswer, HttpPoster } from './http/poster.ts';
 import { statusText } from './http/status.ts';
@@ -62,6 +63,7 @@ export const otlp = defineOutput({
   accepted: () => 'answered with 200, and without rejected log records in the answer',
   lossless: () => true,
   target: ({ url }) => originOf(url),
+  carriesId: () => true,
   create: (options, context) => new Otlp(options, context),
 });
 
@@ -101,7 +103,7 @@ class Otlp implements Output {
   /** A request without telemetry is to be answered with success (OTLP specification, "Full Success"), and proves the credentials. */
   async probe(signal: AbortSignal): Promise<string> {
     const answer = await this.#post(this.#encoding.empty, signal);
-    if (answer.status === 400) {
+    if (answer.status === 400 && !wantsTls(answer)) {
       return `${this.#target} is there and refuses an empty request with 400; only an event proves the rest`;
     }
     const verdict = verdictOf(answer);

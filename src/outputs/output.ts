@@ -13,15 +13,18 @@ import type { Format, Rendered } from '../formats/format.ts';
 export interface Output {
   /**
    * Hands over a batch and resolves once the other side has accepted all of it but what is listed as rejected, in the sense
-   * of `accepted` of its type. Connects when needed. Events are in outbox order and are to be
-   * delivered in that order; one `send` is in flight at a time, or as many as `inFlight` of its type says.
+   * of `accepted` of its type. Connects when needed. Events are in outbox order, those of a replay in the order of their time, and are
+   * to be delivered in that order; one `send` is in flight at a time, or as many as `inFlight` of its type says.
    *
    * Rejects with an `OutputError` when nothing of the batch may be counted; with the signal's reason when aborted, after
    * which the output must be usable again. Never resolves early, never swallows. What came of a batch in part is no rejection: see
    * `Sent.unsettled`.
+   *
+   * Where the other side can hang, the output's own options end the wait (`timeout`, `sendTimeout`, `acknowledgement.timeout`). Nobody
+   * who calls adds a limit: how long a healthy receiver may take is the output's to know.
    */
   send(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<Sent>;
-  /** For `check --online`: connects, authenticates if the protocol can, sends no event. Says what was reached. */
+  /** For `check --online`: connects, authenticates if the protocol can, sends no event. Says what was reached. Ends by itself, as `send` does. */
   probe(signal: AbortSignal): Promise<string>;
   /**
    * An event as `send` would put it on the wire: header, limit and all, less what separates it from the next. For `format --output`;
@@ -116,6 +119,23 @@ export interface Profile {
   readonly summary: string;
   /** Options as an operator would write them, `format` among them. What the config says itself goes before. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** Where the receiver wants something else by what the config says: the options of the first case that holds go before `options`. */
+  readonly cases?: readonly ProfileCase[];
+}
+
+/** `{ when: { protocol: 'udp' }, options: { maxMessageBytes: 1024 } }` */
+export interface ProfileCase {
+  /** Options and what the config has to say for each of them: plain values, not left at their defaults. */
+  readonly when: Readonly<Record<string, string | number | boolean>>;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** Credentials on a connection without TLS. */
+export interface ClearText {
+  /** The option that they stand in. */
+  readonly option: string;
+  /** Who gets them, without ports. */
+  readonly hosts: readonly string[];
 }
 
 /** A member of the rack: a kind of output that can be configured. */
@@ -138,6 +158,31 @@ export interface OutputType<Schema extends z.ZodObject = z.ZodObject> {
    * they have taken a batch: a crash then repeats as many.
    */
   inFlight?(options: z.infer<Schema>): number;
+  /**
+   * What is wrong with the format that the config chose, as `expected …`; undefined when nothing is. For outputs that take some
+   * formats only: the config is refused, with the line of the format.
+   */
+  refuses?(options: z.infer<Schema>, format: Format): string | undefined;
+  /**
+   * True when each event travels with its id beside the text, in a header or in a field of the request: then a receiver can tell a
+   * repeated event whatever the format is. Default false.
+   */
+  carriesId?(options: z.infer<Schema>): boolean;
+  /**
+   * Credentials that would go over the network unencrypted, to warn of; undefined when there are none. Not needed where an option
+   * holds an `http:` URL: those the config sees by itself.
+   */
+  clearText?(options: z.infer<Schema>): ClearText | undefined;
+  /**
+   * What no other output of the type may write to, or they would undo each other's lines: paths, each resolved. The config is refused
+   * when two outputs share one, with the line of the option that leads there.
+   */
+  claims?(options: z.infer<Schema>): { readonly option: string; readonly paths: readonly string[] };
+  /**
+   * What becomes of events that the other side has had before, under the same ids, where they are not all stored a second time: a
+   * sentence for `replay`.
+   */
+  repeated?(options: z.infer<Schema>): string;
   /** Names for sets of choices that belong together, for receivers that want them so. */
   readonly profiles?: Readonly<Record<string, Profile>>;
   /** Builds it. No I/O yet: a receiver that is down must not stop the daemon from starting. */

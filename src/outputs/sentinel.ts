@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { ForwarderError } from '../errors.ts';
 import type { ForwarderEvent } from '../event.ts';
 import type { Format, Rendered } from '../formats/format.ts';
 import { secret } from '../options.ts';
@@ -55,6 +54,9 @@ const options = z.strictObject({
 });
 type SentinelOptions = z.infer<typeof options>;
 
+const ROWS_EXPECTED =
+  'expected no format, for rows of Ttp_Attachment_CL, or one that writes JSON with columns that the data collection rule declares: the Logs Ingestion API takes JSON rows only';
+
 /** Microsoft Sentinel, by way of the Logs Ingestion API of Azure Monitor. */
 export const sentinel = defineOutput({
   type: 'sentinel',
@@ -62,8 +64,10 @@ export const sentinel = defineOutput({
   options,
   defaultFormat: 'sentinel',
   accepted: () => 'answered with 204: Azure Monitor has taken the rows in, and stores them within minutes',
-  lossless: () => true,
+  // A row that the transformation or the table does not take is dropped after the 204, without a word to us.
+  lossless: () => false,
   target: ({ endpoint, streamName }) => `${originOf(endpoint)} ${streamName}`,
+  refuses: (_options, { mediaType }) => (mediaType === 'application/json' ? undefined : ROWS_EXPECTED),
   create: (options, context) => new Sentinel(options, context),
 });
 
@@ -76,8 +80,7 @@ class Sentinel implements Output {
   readonly #authority: HttpPoster;
   readonly #token: BearerToken;
 
-  constructor(options: SentinelOptions, { name, format, userAgent }: OutputContext) {
-    if (format.mediaType !== 'application/json') throw notRows(name, format.name);
+  constructor(options: SentinelOptions, { format, userAgent }: OutputContext) {
     const { endpoint, dcrImmutableId, streamName } = options;
     this.#options = options;
     this.#format = format;
@@ -85,7 +88,7 @@ class Sentinel implements Output {
     this.#url = `${endpoint.replace(/\/+$/, '')}/dataCollectionRules/${dcrImmutableId}/streams/${streamName}?api-version=${API_VERSION}`;
     this.#ingestion = new HttpPoster({ ...options, target: this.#target, userAgent });
     this.#authority = new HttpPoster({ ...options, target: originOf(options.authority), userAgent });
-    this.#token = new BearerToken((signal) => this.#requestToken(signal));
+    this.#token = new BearerToken(options.clientSecret, (signal) => this.#requestToken(signal));
   }
 
   async send(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<Sent> {
@@ -188,13 +191,3 @@ const NO_ROLE =
   'Give the application the role Monitoring Metrics Publisher on the data collection rule; it takes up to 30 minutes to take effect.';
 const NO_STREAM =
   'Check endpoint, dcrImmutableId and streamName: the stream must be declared in the rule, and the endpoint in its region.';
-
-function notRows(name: string, format: string): ForwarderError {
-  return new ForwarderError(
-    `the format ${format} of output ${name} is not JSON, and the Logs Ingestion API takes only JSON rows`,
-    {
-      code: 'CONFIG',
-      hint: 'Leave `format` out for rows of Ttp_Attachment_CL, or choose a JSON format and declare its columns in the data collection rule.',
-    },
-  );
-}

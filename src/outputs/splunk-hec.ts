@@ -57,6 +57,7 @@ export const splunkHec = defineOutput({
       : 'acknowledged by the indexer (indexer acknowledgement)',
   lossless: ({ acknowledgement }) => acknowledgement !== false,
   target: ({ url }) => originOf(url),
+  carriesId: () => true,
   inFlight: ({ acknowledgement }) => (acknowledgement === false ? 1 : BATCHES_IN_FLIGHT),
   create: (options, context) => new SplunkHec(options, context),
 });
@@ -104,7 +105,13 @@ class SplunkHec implements Output {
       confirmations.push(confirmed);
       return { rejected: [] };
     });
-    await Promise.all(confirmations);
+    try {
+      await Promise.all(confirmations);
+    } catch (error) {
+      // Before these go again, the question has to find an answer: what is asked for in vain comes twice with every try.
+      if (error instanceof OutputError && error.disposition === 'halt') this.#acknowledges = false;
+      throw error;
+    }
     return sent;
   }
 

@@ -4,6 +4,8 @@ import { secret, size } from '../options.ts';
 import type { Secret } from '../secret.ts';
 import { encodeBody, gzipOption } from './http/body.ts';
 import { type Item, type RequestOutcome, sendInChunks } from './http/chunks.ts';
+import { SentCredentials } from './http/credentials.ts';
+import { isWebPage, notTheReceiver } from './http/impostors.ts';
 import { httpOptions, originOf } from './http/options.ts';
 import { HttpPoster } from './http/poster.ts';
 import { classify, type Refusal, statusText } from './http/status.ts';
@@ -55,8 +57,9 @@ export const sumologic = defineOutput({
   summary: 'Sends lines to an HTTP source of Sumo Logic.',
   options,
   defaultFormat: 'json',
-  accepted: () => 'answered with 2xx: Sumo Logic has received the lines',
-  lossless: () => true,
+  accepted: () => 'answered with 2xx, and not with a web page: Sumo Logic has received the lines',
+  // Behind a 200 it drops what is over a budget of its ingestion, or what a processing rule excludes.
+  lossless: () => false,
   target: ({ url }) => originOf(url.read()),
   create: (options, context) => new SumoLogic(options, context),
 });
@@ -109,7 +112,8 @@ class SumoLogic implements Output {
       },
       signal,
     );
-    const verdict = verdictOf(answer.status, answer.retryAfterMs);
+    const judged = verdictOf(answer.status, answer.retryAfterMs);
+    const verdict = judged.accepted && isWebPage(answer) ? notTheReceiver('Sumo Logic writes no web pages') : judged;
     if (!verdict.accepted) throw this.#poster.refusal(answer, verdict);
     return { rejected: [] };
   }
@@ -143,13 +147,12 @@ function verdictOf(status: number, retryAfterMs?: number): { readonly accepted: 
 
 /** A file that was read again may hold anything by now. */
 function urlOf(url: Secret): string {
+  const credentials = new SentCredentials([url]);
   const text = url.read();
   if (isHttpUrl(text)) return text;
-  throw new OutputError('the url of the HTTP source is none any more', {
-    reason: 'auth',
-    disposition: 'halt',
-    hint: 'Look into the file of urlFile: it must hold the address of the HTTP source and nothing else.',
-  });
+  const hint = 'Look into the file of urlFile: it must hold the address of the HTTP source and nothing else.';
+  const message = 'the url of the HTTP source is none any more';
+  throw credentials.judge(new OutputError(message, { reason: 'auth', disposition: 'halt', hint }));
 }
 
 function isHttpUrl(text: string): boolean {

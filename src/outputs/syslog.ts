@@ -131,6 +131,7 @@ export const syslog = defineOutput({
   },
   lossless: (syslog) => isRelp(syslog) || (syslog.protocol !== 'udp' && syslog.confirm === 'close'),
   target: (syslog) => urlOf(endpointOf(syslog)),
+  carriesId: ({ envelope }) => envelope === 'rfc5424',
   profiles: syslogProfiles,
   create: (syslog, context) => {
     return new SyslogOutput(wireTo(syslog, context.userAgent), {

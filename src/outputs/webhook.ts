@@ -118,7 +118,7 @@ function contentType(encoding: WebhookOptions['encoding'], mediaType: string): s
  */
 function idempotencyKey(events: readonly ForwarderEvent[]): string {
   const hash = createHash('sha256');
-  for (const { id } of events) hash.update(id).update('\n');
+  for (const { key } of events) hash.update(key).update('\n');
   return hash.digest('hex');
 }
 

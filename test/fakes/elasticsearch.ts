@@ -5,6 +5,8 @@ import type { Answer, ReceivedRequest } from './http-receiver.ts';
 export interface ItemFault {
   readonly status: number;
   readonly type: string;
+  /** Type of what caused it. */
+  readonly cause?: string | undefined;
   /** Receivers put parts of the document in here. */
   readonly reason?: string;
 }
@@ -145,10 +147,10 @@ function filtered(value: unknown, paths: readonly (readonly string[])[]): unknow
   return members.length > 0 ? Object.fromEntries(members) : undefined;
 }
 
-function itemFailure({ status, type, reason = `something about ${type}` }: ItemFault): object {
+function itemFailure({ status, type, cause, reason = `something about ${type}` }: ItemFault): object {
   return {
     status,
-    error: { type, reason, index_uuid: 'x', caused_by: { type: 'illegal_argument_exception', reason } },
+    error: { type, reason, index_uuid: 'x', caused_by: { type: cause ?? 'illegal_argument_exception', reason } },
   };
 }
 

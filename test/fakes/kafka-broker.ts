@@ -3,7 +3,13 @@ import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { type KafkaRecord, type RecordBatch, readRecordBatch, WireReader, WireWriter } from './kafka-wire.ts';
 
 /** Numbers of the requests that it knows, and of the errors that it answers by itself: https://kafka.apache.org/protocol.html */
-const API = { produce: 0, metadata: 3, saslHandshake: 17, apiVersions: 18, initProducerId: 22, saslAuthenticate: 36 };
+export const API = {
+  produce: 0,
+  metadata: 3,
+  saslHandshake: 17,
+  apiVersions: 18,
+  saslAuthenticate: 36,
+};
 export const ERRORS = {
   CORRUPT_MESSAGE: 2,
   UNKNOWN_TOPIC_OR_PARTITION: 3,
@@ -17,18 +23,16 @@ export const ERRORS = {
   INVALID_TIMESTAMP: 32,
   UNSUPPORTED_SASL_MECHANISM: 33,
   UNSUPPORTED_VERSION: 35,
-  OUT_OF_ORDER_SEQUENCE_NUMBER: 45,
   SASL_AUTHENTICATION_FAILED: 58,
   INVALID_RECORD: 87,
 } as const;
 
 /** The version of each request that it speaks; another one is answered with an error, or not at all. */
 const VERSIONS = [
-  [API.produce, 3],
+  [API.produce, 7],
   [API.metadata, 4],
   [API.saslHandshake, 1],
   [API.apiVersions, 2],
-  [API.initProducerId, 0],
   [API.saslAuthenticate, 0],
 ] as const;
 
@@ -43,6 +47,14 @@ export interface KafkaBrokerOptions {
   /** Who may log in by SASL PLAIN; nobody has to when absent. */
   readonly user?: { readonly name: string; password: string };
   readonly tls?: TlsOptions;
+  /** The cluster that it joins, with the next free number; alone in one of its own when absent. */
+  readonly cluster?: KafkaCluster;
+}
+
+/** What all brokers of a cluster know: each other, and by partition the number of its leader, the first broker (1) unless it says. */
+export interface KafkaCluster {
+  readonly brokers: KafkaBroker[];
+  readonly leaders: number[];
 }
 
 /**
@@ -51,7 +63,7 @@ export interface KafkaBrokerOptions {
  */
 export type Fate = number | 'hang' | 'reset' | 'lose answer';
 
-/** One broker, alone in its cluster, on a loopback port. Written from the protocol's documentation; it takes nothing that is not in it. */
+/** One broker of a cluster, on a loopback port. Written from the protocol's documentation; it takes nothing that is not in it. */
 export class KafkaBroker {
   readonly records: StoredRecord[] = [];
   readonly batches: RecordBatch[] = [];
@@ -59,23 +71,26 @@ export class KafkaBroker {
   readonly asked: number[] = [];
   /** `max.message.bytes` of the topic: of a batch as it is on the wire. */
   maxMessageBytes = 1_048_588;
-  controller = 1;
   decide: (batch: RecordBatch, partition: number) => Fate = () => 0;
-  /** Answers to metadata about the topic, and to a wish for numbers. */
+  /** The answer to metadata about the topic. */
   topicError = 0;
-  initProducerIdError = 0;
+  /** How long it asks to pause after each batch (`throttle_time_ms`), ms. */
+  throttleMs = 0;
+  /** Bytes that follow what there is to say to a request of this number. */
+  readonly chatter = new Map<number, number>();
+  /** The port that clients are told to use; its own when absent. */
+  advertisedPort: number | undefined;
   /** Says nothing any more, to anybody. */
   silent = false;
   /** Complaints about requests that no broker would understand. */
   readonly complaints: string[] = [];
-  readonly options: Required<Pick<KafkaBrokerOptions, 'topic' | 'partitions'>> & KafkaBrokerOptions;
+  readonly options: Required<Pick<KafkaBrokerOptions, 'topic' | 'partitions' | 'cluster'>> & KafkaBrokerOptions;
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
-  readonly #sequences = new Map<string, { next: number; last: number }>();
-  #producers = 0n;
 
   private constructor(options: KafkaBrokerOptions) {
-    this.options = { topic: 'mail', partitions: 2, ...options };
+    this.options = { topic: 'mail', partitions: 2, cluster: { brokers: [], leaders: [] }, ...options };
+    this.options.cluster.brokers.push(this);
     const listener = (socket: Socket) => this.#serve(socket);
     this.#server = options.tls ? createTlsServer(options.tls, listener) : createServer(listener);
   }
@@ -94,6 +109,11 @@ export class KafkaBroker {
 
   get address(): string {
     return `${this.options.tls ? 'localhost' : '127.0.0.1'}:${this.port}`;
+  }
+
+  /** `node.id` */
+  get id(): number {
+    return this.options.cluster.brokers.indexOf(this) + 1;
   }
 
   get connections(): number {
@@ -138,7 +158,7 @@ export class KafkaBroker {
       throw new Error(`request ${api} before the login`);
     }
     const reply = (body: WireWriter) => {
-      const bytes = body.done();
+      const bytes = Buffer.concat([body.done(), Buffer.alloc(this.chatter.get(api) ?? 0, 'x')]);
       const head = new WireWriter()
         .int32(bytes.length + 4)
         .int32(correlation)
@@ -159,10 +179,6 @@ export class KafkaBroker {
         return this.#logIn(request, reply);
       case API.metadata:
         reply(this.#metadata(request));
-        return loggedIn;
-      case API.initProducerId:
-        this.#producers += 1n;
-        reply(new WireWriter().int32(0).int16(this.initProducerIdError).int64(this.#producers).int16(0));
         return loggedIn;
       default:
         this.#produce(request, reply, socket);
@@ -188,17 +204,23 @@ export class KafkaBroker {
   #metadata(request: WireReader): WireWriter {
     const topics = request.array(() => request.string());
     if (request.boolean()) throw new Error('a topic would be created');
-    const { partitions } = this.options;
+    const { partitions, cluster } = this.options;
     const writer = new WireWriter().int32(0);
-    const [host = '', port = ''] = this.address.split(':');
-    writer.array([1], (id) => writer.int32(id).string(host).int32(Number(port)).string(null));
-    writer.string('fake').int32(this.controller);
+    writer.array(cluster.brokers, ({ id, address, advertisedPort }) => {
+      const [host = '', port = ''] = address.split(':');
+      return writer
+        .int32(id)
+        .string(host)
+        .int32(advertisedPort ?? Number(port))
+        .string(null);
+    });
+    writer.string('fake').int32(1); // the controller
     return writer.array(topics, (topic) => {
       const error = topic === this.options.topic ? this.topicError : ERRORS.UNKNOWN_TOPIC_OR_PARTITION;
       const numbers = error === 0 ? Array.from({ length: partitions }, (_, index) => index) : [];
       writer.int16(error).string(topic).int8(0);
       writer.array(numbers, (number) => {
-        writer.int16(0).int32(number).int32(1);
+        writer.int16(0).int32(number).int32(this.#leaderOf(number));
         for (const _ of ['replicas', 'in sync']) writer.array([1], (id) => writer.int32(id));
       });
     });
@@ -225,34 +247,26 @@ export class KafkaBroker {
     const writer = new WireWriter();
     writer.array([this.options.topic], (topic) => {
       writer.string(topic).array(results, ({ partition, error }) => {
-        writer.int32(partition).int16(error).int64(0n).int64(-1n);
+        writer.int32(partition).int16(error).int64(0n).int64(-1n).int64(0n);
       });
     });
-    reply(writer.int32(0));
+    reply(writer.int32(this.throttleMs));
+  }
+
+  #leaderOf(partition: number): number {
+    return this.options.cluster.leaders[partition] ?? 1;
   }
 
   #store(bytes: Buffer, partition: number): Fate {
+    if (this.#leaderOf(partition) !== this.id) return ERRORS.NOT_LEADER_OR_FOLLOWER;
     if (bytes.length > this.maxMessageBytes) return ERRORS.MESSAGE_TOO_LARGE;
     const batch = readRecordBatch(bytes);
     const fate = this.decide(batch, partition);
     if (fate !== 0 && fate !== 'lose answer') return fate;
-    const sequence = this.#check(batch, partition);
-    if (sequence === 'wrong') return ERRORS.OUT_OF_ORDER_SEQUENCE_NUMBER;
-    if (sequence === 'seen') return fate;
+    if (batch.producerId !== -1n) throw new Error('a numbered batch');
     this.batches.push(batch);
     this.records.push(...batch.records.map((record) => ({ ...record, partition })));
     return fate;
-  }
-
-  /** A numbered batch follows the one before it, or is that one again (KIP-98). */
-  #check({ producerId, baseSequence, records }: RecordBatch, partition: number): 'next' | 'seen' | 'wrong' {
-    if (producerId < 0n) return 'next';
-    const key = `${producerId}/${partition}`;
-    const { next, last } = this.#sequences.get(key) ?? { next: 0, last: -1 };
-    if (baseSequence === last && last + records.length === next) return 'seen';
-    if (baseSequence !== next) return 'wrong';
-    this.#sequences.set(key, { next: next + records.length, last: next });
-    return 'next';
   }
 }
 

@@ -12,7 +12,8 @@ export type Manner =
   | 'ends at once' // closes in good order as soon as it is connected
   | 'ends in the middle' // ends its side as soon as the first bytes come, and reads on
   | 'resets' // breaks the connection when the first bytes come
-  | 'answers'; // speaks HTTP
+  | 'answers' // speaks HTTP
+  | 'answers hugely'; // sends 10 MB of something as soon as the first bytes come
 
 interface Setup {
   readonly framing?: 'octet-counting' | 'newline';
@@ -102,6 +103,7 @@ export class SyslogReceiver {
     socket.on('data', (chunk) => {
       if (manner === 'resets') socket.resetAndDestroy();
       if (manner === 'ends in the middle') socket.end();
+      if (manner === 'answers hugely' && socket.bytesWritten === 0) socket.write(Buffer.alloc(10_000_000, 'x'));
       stream.push(chunk);
     });
     socket.on('end', () => {

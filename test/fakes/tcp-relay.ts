@@ -7,11 +7,16 @@ export class TcpRelay {
    * the connection, from the server.
    */
   inspect: (chunk: Buffer) => 'pass' | 'reset' | 'swallow' = () => 'pass';
+  /**
+   * True while the machine behind it is gone without a word: no byte passes, either way, and no end of a connection. Those that were
+   * open then never come alive again, as a firewall forgets them; others are taken in and left in silence until this is false again.
+   */
+  isVanished = false;
   /** How many connections were made. */
   connections = 0;
   readonly #port: number;
   readonly #sockets = new Set<Socket>();
-  readonly #server = createServer((client) => this.#relay(client));
+  readonly #server = createServer({ allowHalfOpen: true }, (client) => this.#relay(client));
 
   private constructor(port: number) {
     this.#port = port;
@@ -36,22 +41,31 @@ export class TcpRelay {
 
   #relay(client: Socket): void {
     this.connections += 1;
-    const server = connect(this.#port, '127.0.0.1');
+    const server = connect({ port: this.#port, host: '127.0.0.1', allowHalfOpen: true });
     let swallowing = false;
+    let dead = false;
+    const isDead = () => {
+      dead ||= this.isVanished;
+      if (dead) client.pause(); // So that what is written fills the buffers on its way, as with a machine that is gone.
+      return dead;
+    };
     for (const [one, other] of [
       [client, server],
       [server, client],
     ] as const) {
       this.#sockets.add(one);
       one
-        .on('error', () => other.destroy())
+        // An end goes on as an end: some receivers are told by it that all was sent.
+        .on('end', () => isDead() || swallowing || other.end())
+        .on('error', () => isDead() || other.destroy())
         .on('close', () => {
           this.#sockets.delete(one);
-          other.destroy();
+          if (!isDead()) other.destroySoon();
         });
     }
-    server.on('data', (chunk) => client.write(chunk));
+    server.on('data', (chunk) => isDead() || client.write(chunk));
     client.on('data', (chunk) => {
+      if (isDead()) return;
       const verdict = swallowing ? 'swallow' : this.inspect(chunk);
       if (verdict === 'reset') client.resetAndDestroy();
       else if (verdict === 'pass') server.write(chunk);

@@ -36,7 +36,7 @@ describe('a request', () => {
     const { method, path, headers, text } = await requestFor(events, {});
     expect(method).toBe('POST');
     expect(decodeURIComponent(path)).toBe(
-      '/logs-mimecast_ttp_ap-default/_bulk?filter_path=errors,items.*.status,items.*.error.type',
+      '/logs-mimecast_ttp_ap-default/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.caused_by.type',
     );
     expect(headers).toMatchObject({ 'content-type': 'application/x-ndjson', 'content-encoding': 'gzip' });
     expect(headers).not.toHaveProperty('authorization');
@@ -88,6 +88,27 @@ describe('a request', () => {
     writeFileSync(join(folder, 'secret'), 'new');
     expect(await failure(output, someEvents(1))).toMatchObject({ disposition: 'retry', retryAfterMs: 0 });
     expect(await send(output, someEvents(1))).toEqual({ rejected: [], shortened: 0 });
+    rmSync(folder, { recursive: true });
+  });
+
+  it.each([
+    [401, 1],
+    [403, 3],
+  ])('follows the file of its key when items come back with %i: %i of 3', async (status, refused) => {
+    const folder = mkdtempSync(join(tmpdir(), 'elasticsearch-'));
+    const file = join(folder, 'key');
+    writeFileSync(file, 'old');
+    const output = open({ apiKey: Secret.fromFile(file) });
+    const events = someEvents(3);
+    faultAt(
+      Object.fromEntries(Array.from({ length: refused }, (_, at) => [at, { status, type: 'security_exception' }])),
+    );
+    expect(await errorOf(output, events)).toMatchObject({ disposition: 'halt', reason: 'auth' });
+    writeFileSync(file, 'new');
+    expect(await errorOf(output, events)).toMatchObject({ disposition: 'retry', reason: 'auth', retryAfterMs: 0 });
+    faultAt({});
+    cluster.authorization = 'ApiKey new';
+    expect(await send(output, events)).toEqual({ rejected: [], shortened: 0 });
     rmSync(folder, { recursive: true });
   });
 
@@ -183,6 +204,33 @@ describe('an item', () => {
       shortened: 0,
     });
     expect(cluster.documents.size).toBe(3);
+  });
+
+  it.each([
+    ['index_closed_exception'],
+    ['validation_exception'],
+    ['illegal_argument_exception'],
+    ['some_later_exception'],
+  ])('that is refused with 400 %s like all the others says nothing about its event', async (type) => {
+    faultAt(Object.fromEntries([0, 1, 2].map((at) => [at, { status: 400, type, reason: MAIL_CANARY }])));
+    const error = await failure(open({}), someEvents(3));
+    expect(error).toMatchObject({
+      disposition: 'halt',
+      reason: 'refused',
+      message: expect.stringContaining(`400 ${type}`),
+      hint: expect.stringContaining('logs-mimecast_ttp_ap-default'),
+    });
+    expectQuiet(error);
+  });
+
+  it.each([
+    ['document_parsing_exception', undefined],
+    ['mapper_parsing_exception', undefined],
+    ['strict_dynamic_mapping_exception', undefined],
+    ['illegal_argument_exception', 'max_bytes_length_exceeded_exception'],
+  ])('that is refused alone with 400 %s (%s) becomes a reject: it is about the document', async (type, cause) => {
+    faultAt({ 0: { status: 400, type, cause } });
+    expect((await send(open({}), someEvents(1))).rejected).toHaveLength(1);
   });
 
   it('that is there already is done with, and stays as it is', async () => {
@@ -322,10 +370,17 @@ describe('a whole request', () => {
   });
 
   it('whose items have an error that is a text, as proxies may write it, is read all the same', async () => {
-    receiver.react = () => ({ status: 200, body: '{"items":[{"create":{"status":400,"error":"bad"}}]}' });
-    expect((await send(open({}), someEvents(1))).rejected).toMatchObject([
+    const item = (create: object) => ({ create });
+    const answerWith = (...items: object[]) => {
+      receiver.react = () => ({ status: 200, body: JSON.stringify({ items }) });
+    };
+    const bad = item({ status: 400, error: 'bad' });
+    answerWith(item({ status: 201 }), bad);
+    expect((await send(open({}), someEvents(2))).rejected).toMatchObject([
       { reason: `refused by ${receiver.origin}: 400` },
     ]);
+    answerWith(bad);
+    expect(await failure(open({}), someEvents(1))).toMatchObject({ disposition: 'halt' });
   });
 });
 
@@ -400,6 +455,14 @@ describe('options', () => {
     expect(JSON.stringify(error?.issues)).not.toContain('changeme');
   });
 });
+
+/** Why a send did not settle all of its events, or none. */
+function errorOf(output: Output, events: readonly ForwarderEvent[]): Promise<unknown> {
+  return send(output, events).then(
+    ({ unsettled }) => unsettled?.error,
+    (error) => error,
+  );
+}
 
 function open(options: object, context: object = {}): Output {
   const parsed = elasticsearch.options.parse({ url: receiver.origin, ...options });

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -26,6 +27,7 @@ let path: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'file-output-'));
+  chmodSync(folder, 0o755);
   path = join(folder, 'events.log');
 });
 
@@ -147,17 +149,24 @@ describe('what cannot be written', () => {
     await expect(open().probe(never)).rejects.toMatchObject({ reason: 'io', disposition: 'halt' });
   });
 
+  it.each([
+    ['the file', () => writeFileSync(path, '', { mode: 0o000 })],
+    ['the folder', () => chmodSync(folder, 0o555)],
+  ])('without the permission halts: %s', (_name, forbid) => {
+    forbid();
+    const said = child(`
+      // Root may write everything, so it becomes somebody else first: "nobody" on most systems.
+      if (process.getuid() === 0) process.setuid(65534);
+      const ways = [() => output.send(someEvents(1), signal), () => output.probe(signal)];
+      for (const way of ways) await way().catch(({ reason, disposition, message, hint }) => {
+        console.log([reason, disposition, message, typeof hint].join(' '));
+      });`);
+    expect(said).toBe(`io halt ${path} cannot be written (EACCES) string\n`.repeat(2));
+  });
+
   it('in full is not written in part: a retry finds the file as it was', async () => {
     // The limit of a process on its files is the one full disk that needs no root: the kernel takes what fits, then fails.
-    const said = execFileSync(
-      'sh',
-      ['-c', 'ulimit -f 8; exec "$@"', 'sh', process.execPath, '--input-type=module-typescript', '--eval', CHILD],
-      {
-        cwd: new URL('../..', import.meta.url),
-        env: { ...process.env, EVENTS_LOG: path },
-        encoding: 'utf8',
-      },
-    );
+    const said = child(TOO_MUCH, 'ulimit -f 8');
     expect(said).toBe(`io: ${path} cannot be written (EFBIG), size 0 more\n`.repeat(2));
     expect(lines(path)).toEqual(textsOf(someEvents(2)));
   });
@@ -173,14 +182,27 @@ function lines(at: string): string[] {
   return readFileSync(at, 'utf8').split('\n').slice(0, -1);
 }
 
-/** One event, then twice a batch that is too large for the limit, then one more event. */
-const CHILD = `
+/** What a script says that runs in a process of its own, after `prepare` of the shell; it has the output as `output`. */
+function child(script: string, prepare = ':'): string {
+  const node = [process.execPath, '--input-type=module-typescript', '--eval', PRELUDE + script];
+  return execFileSync('sh', ['-c', `${prepare}; exec "$@"`, 'sh', ...node], {
+    cwd: new URL('../..', import.meta.url),
+    env: { ...process.env, EVENTS_LOG: path },
+    encoding: 'utf8',
+  });
+}
+
+const PRELUDE = `
   import { statSync } from 'node:fs';
   import { file } from './src/outputs/file.ts';
   import { outputContext, someEvents } from './test/contract/output-harness.ts';
   const path = process.env.EVENTS_LOG;
   const output = file.create(file.options.parse({ path }), outputContext());
   const { signal } = new AbortController();
+`;
+
+/** One event, then twice a batch that is too large for the limit, then one more event. */
+const TOO_MUCH = `
   await output.send(someEvents(1), signal);
   const { size } = statSync(path);
   for (let attempt = 0; attempt < 2; attempt += 1) {

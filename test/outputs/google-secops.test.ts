@@ -203,6 +203,11 @@ describe('an answer', () => {
     await expect(send()).rejects.toMatchObject({ retryAfterMs: 5000 });
   });
 
+  it('of 10 MB is not read to its end, and counts for nothing', async () => {
+    answerWith({ status: 200, body: `{"x":"${'x'.repeat(10_000_000)}"}` });
+    await expect(send()).rejects.toMatchObject({ disposition: 'halt', hint: expect.stringContaining('JSON object') });
+  });
+
   it.each(['', '<html>', '[]', '{"error":"x"}', '{"error":{"details":7}}'])(
     'with the body %j is told by its status',
     async (body) => {
@@ -266,6 +271,31 @@ describe('the key', () => {
     await expect(output.send(someEvents(1), signal)).rejects.toMatchObject({ disposition: 'retry', retryAfterMs: 0 });
     await output.send(someEvents(1), signal);
     expect(google.texts()).toEqual([...textsOf(someEvents(1)), ...textsOf(someEvents(1))]);
+  });
+
+  it('is read again from its file when it may not import, and its token goes with it', async () => {
+    const output = open({ serviceAccount: Secret.fromFile(file) });
+    google.mayImport = false;
+    await expect(output.send(someEvents(1), signal)).rejects.toMatchObject({ disposition: 'halt', reason: 'auth' });
+    const next = serviceAccountKey(google.tokenUrl, 'next');
+    google.trust(next);
+    writeFileSync(file, JSON.stringify(next));
+    await expect(output.send(someEvents(1), signal)).rejects.toMatchObject({ disposition: 'retry', retryAfterMs: 0 });
+    google.mayImport = true;
+    google.revokeTokens();
+    await output.send(someEvents(1), signal);
+    expect(google.tokenRequests).toBe(2);
+  });
+
+  it('that cannot be used is read again from its file', async () => {
+    const secret = Secret.fromFile(file);
+    const output = open({ serviceAccount: secret });
+    writeFileSync(file, '{}');
+    secret.refresh();
+    await expect(output.send(someEvents(1), signal)).rejects.toMatchObject({ disposition: 'halt', reason: 'auth' });
+    writeFileSync(file, JSON.stringify(key));
+    await expect(output.send(someEvents(1), signal)).rejects.toMatchObject({ disposition: 'retry', retryAfterMs: 0 });
+    await output.send(someEvents(1), signal);
   });
 
   it('that names an issuer which is down is told of by the name of that issuer', async () => {

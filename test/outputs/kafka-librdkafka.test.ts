@@ -26,7 +26,7 @@ describe.skipIf(!kcatIsInstalled)('librdkafka', () => {
   afterAll(() => mock.stop());
 
   function open(options: object = {}, context = {}): Output {
-    const defaults = { brokers: [mock.address], topic: 'mail', idempotent: false };
+    const defaults = { brokers: [mock.address], topic: 'mail' };
     const output = kafka.create(kafka.options.parse({ ...defaults, ...options }), outputContext(context));
     outputs.push(output);
     return output;
@@ -68,13 +68,6 @@ describe.skipIf(!kcatIsInstalled)('librdkafka', () => {
 
   it('is probed: how many partitions the topic has', async () => {
     expect(await open().probe(never)).toMatch(/the topic has \d+ partitions/);
-  });
-
-  it('numbers no requests, which is told with the way out', async () => {
-    await expect(open({ idempotent: true }).send(someEvents(1), never)).rejects.toMatchObject({
-      disposition: 'retry',
-      hint: expect.stringContaining('idempotent'),
-    });
   });
 
   it('that is killed is not there, which is worth another try', async () => {

@@ -10,7 +10,8 @@ import { type Output, OutputError } from '../../src/outputs/output.ts';
 import { Secret } from '../../src/secret.ts';
 import { outputContext, rawFormat, someEvents, textsOf } from '../contract/output-harness.ts';
 import { Authority } from '../fakes/http-certificates.ts';
-import { ERRORS, KafkaBroker, type KafkaBrokerOptions } from '../fakes/kafka-broker.ts';
+import { HttpReceiver } from '../fakes/http-receiver.ts';
+import { API, ERRORS, KafkaBroker, type KafkaBrokerOptions, type KafkaCluster } from '../fakes/kafka-broker.ts';
 import { crc32c } from '../fakes/kafka-wire.ts';
 
 const never = new AbortController().signal;
@@ -113,79 +114,45 @@ describe('a record', () => {
   });
 });
 
-describe('numbered requests', () => {
-  beforeEach(async () => {
-    broker = await startBroker({ partitions: 1 });
-  });
-
-  it('go on from one to the next', async () => {
-    const output = open();
-    for (const first of [1, 4]) await output.send(someEvents(3, { first }), never);
-    expect(broker.batches.map(({ producerId, baseSequence }) => [producerId, baseSequence])).toEqual([
-      [1n, 0],
-      [1n, 3],
-    ]);
-  });
-
-  it('make a repeat after a lost answer harmless', async () => {
-    let lost = 0;
-    broker.decide = () => (lost++ === 0 ? 'lose answer' : 0);
-    await open().send(someEvents(3), never);
-    expect(lost).toBe(2);
-    expect(broker.records.map(({ value }) => value)).toEqual(textsOf(someEvents(3)));
-  });
-
-  it('are repeated by the client once and no more', async () => {
-    let asked = 0;
-    broker.decide = () => {
-      asked += 1;
-      return ERRORS.NOT_ENOUGH_REPLICAS;
-    };
-    const error = await failureOf(open().send(someEvents(1), never));
-    expect(error).toMatchObject({ disposition: 'retry', reason: 'server' });
-    expect(asked).toBe(2);
-  });
-
-  it('begin anew after a failure: another batch is never taken for the one that failed', async () => {
-    const output = open();
-    broker.decide = () => 'lose answer';
-    expect(await failureOf(output.send(someEvents(3), never))).toMatchObject({ reason: 'unconfirmed' });
-    broker.decide = () => 0;
-    await output.send(someEvents(3, { first: 4 }), never);
-    const values = broker.records.map(({ value }) => value);
-    expect(values).toEqual(expect.arrayContaining(textsOf(someEvents(6))));
-    expect(new Set(broker.batches.map(({ producerId }) => producerId)).size).toBe(2);
-  });
-
-  it('are not asked for when they are turned off, and then nothing is repeated by the client', async () => {
+describe('the client by itself', () => {
+  it('repeats nothing, and numbers nothing', async () => {
     let asked = 0;
     broker.decide = () => {
       asked += 1;
       return 'lose answer';
     };
-    const output = open({ idempotent: false });
-    expect(await failureOf(output.send(someEvents(1), never))).toMatchObject({ reason: 'unconfirmed' });
+    expect(await failureOf(open().send(someEvents(1), never))).toMatchObject({ reason: 'unconfirmed' });
     expect(asked).toBe(1);
-    expect(broker.asked).not.toContain(22);
     expect(broker.batches[0]?.producerId).toBe(-1n);
   });
 
-  it('that the user may not ask for halt, and the hint names the way out', async () => {
-    broker.initProducerIdError = ERRORS.CLUSTER_AUTHORIZATION_FAILED;
-    expect(await failureOf(open().send(someEvents(1), never))).toMatchObject({
-      disposition: 'halt',
-      reason: 'auth',
-      hint: expect.stringContaining('idempotent'),
-    });
-    await open({ idempotent: false }).send(someEvents(1), never);
-  });
-
-  it('of a cluster without a controller wait for one, and the hint names the way out', async () => {
-    broker.controller = 0;
+  it('finds a leader that the cluster does not list among its brokers', async () => {
+    const cluster: KafkaCluster = { brokers: [], leaders: [-1, -1] };
+    broker = await startBroker({ cluster });
     expect(await failureOf(open().send(someEvents(1), never))).toMatchObject({
       disposition: 'retry',
-      hint: expect.stringContaining('idempotent'),
+      hint: expect.stringContaining('replicas'),
     });
+  });
+});
+
+describe('a leader that moves in the middle of a batch', () => {
+  it('loses nothing to a broker that has answered already: what nobody acknowledged is sent again', async () => {
+    const cluster: KafkaCluster = { brokers: [], leaders: [1, 2] };
+    const [first, second] = [await startBroker({ cluster }), await startBroker({ cluster })];
+    let answeredBefore = 0;
+    second.decide = () => {
+      answeredBefore = first.records.length;
+      cluster.leaders[1] = 1;
+      return ERRORS.NOT_LEADER_OR_FOLLOWER;
+    };
+    const output = open({ brokers: [first.address] });
+    const events = someEvents(20);
+    expect(await failureOf(output.send(events, never))).toMatchObject({ disposition: 'retry' });
+    // To the second broker a connection had to be made, so the first was done with its part.
+    expect(answeredBefore).toBeGreaterThan(0);
+    await output.send(events, never);
+    expect(new Set(first.records.map(({ value }) => value))).toEqual(new Set(textsOf(events)));
   });
 });
 
@@ -202,7 +169,7 @@ describe('an error of the broker', () => {
     ['UNKNOWN_TOPIC_OR_PARTITION', 'halt', 'refused'],
   ] as const)('%s means %s', async (name, disposition, reason) => {
     broker.decide = () => ERRORS[name];
-    const error = await failureOf(open({ idempotent: false }).send(someEvents(2), never));
+    const error = await failureOf(open().send(someEvents(2), never));
     expect(error).toMatchObject({ disposition, reason });
   });
 
@@ -309,6 +276,68 @@ describe('connections', () => {
   });
 });
 
+describe('a quota', () => {
+  it('is obeyed: what comes next waits as long as the broker asks, and goes once', async () => {
+    const output = open();
+    broker.throttleMs = 300;
+    await output.send(someEvents(1), never);
+    broker.throttleMs = 0;
+    const since = performance.now();
+    await output.send(someEvents(1, { first: 2 }), never);
+    expect(performance.now() - since).toBeGreaterThan(290);
+    expect(broker.records.map(({ value }) => value)).toEqual(textsOf(someEvents(2)));
+  });
+
+  it('that holds back for longer than timeout is told as one, and nothing of the batch was sent', async () => {
+    const output = open({ timeout: '200ms' });
+    broker.throttleMs = 60_000;
+    await output.send(someEvents(1), never);
+    const error = await failureOf(output.send(someEvents(2, { first: 2 }), never));
+    expect(error).toMatchObject({
+      disposition: 'retry',
+      reason: 'rate_limited',
+      hint: expect.stringContaining('quota'),
+    });
+    await expect.poll(() => broker.connections).toBe(0);
+    expect(broker.records).toHaveLength(1);
+    broker.throttleMs = 0;
+    await output.send(someEvents(2, { first: 2 }), never);
+    expect(broker.records.map(({ value }) => value)).toEqual(textsOf(someEvents(3)));
+  });
+});
+
+describe('an answer', () => {
+  it.each(['apiVersions', 'metadata', 'produce'] as const)(
+    'of 10 MB to %s is not read, and halts; of 1 MB it is taken',
+    async (name) => {
+      broker.chatter.set(API[name], 10_000_000);
+      const since = performance.now();
+      const error = await failureOf(open().send(someEvents(1), never));
+      expect(error).toMatchObject({ disposition: 'halt', reason: 'server', message: expect.stringContaining('4 MiB') });
+      expect(performance.now() - since).toBeLessThan(2500);
+      await expect.poll(() => broker.connections).toBe(0);
+      broker.chatter.set(API[name], 1_000_000);
+      await open().send(someEvents(1, { first: 2 }), never);
+      expect(broker.records.at(-1)?.value).toBe(textsOf(someEvents(1, { first: 2 }))[0]);
+    },
+  );
+
+  it('to a login is bounded as well', async () => {
+    broker = await startBroker({ user: { name: 'forwarder', password: 'good' } });
+    broker.chatter.set(API.saslAuthenticate, 10_000_000);
+    const sasl = { mechanism: 'plain', username: 'forwarder', password: 'good' };
+    const error = await failureOf(open({ sasl }).send(someEvents(1), never));
+    expect(error).toMatchObject({ disposition: 'halt', reason: 'server' });
+  });
+
+  it('in HTTP is told at once', async () => {
+    const http = await HttpReceiver.start();
+    const error = await failureOf(open({ brokers: [`127.0.0.1:${http.port}`] }).send(someEvents(1), never));
+    expect(error).toMatchObject({ disposition: 'halt', reason: 'server', hint: expect.stringContaining('port') });
+    await http.close();
+  });
+});
+
 describe('a login', () => {
   let folder: string;
   beforeEach(async () => {
@@ -391,7 +420,6 @@ describe('options', () => {
     expect(kafka.options.parse(good)).toEqual({
       ...good,
       clientId: 'mimecast-forwarder',
-      idempotent: true,
       compression: 'none',
       maxMessageBytes: 960 * 1024,
       connectTimeout: 10_000,

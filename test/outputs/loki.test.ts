@@ -224,6 +224,7 @@ describe('an answer', () => {
     [302, 'halt', 'refused'],
     [260, 'halt', 'refused'],
     [202, 'halt', 'refused'],
+    [200, 'halt', 'refused'],
   ])('%i: %s, %s', async (status, disposition, reason) => {
     server.override = () => ({ status, body: textOf(eventAt(NOW)) });
     const error = await failure(send({}, [eventAt(NOW)]));
@@ -231,7 +232,12 @@ describe('an answer', () => {
     expect(`${error.message} ${error.hint}`).not.toContain('johndoe');
   });
 
-  it.each([200, 204])('%i is success', async (status) => {
+  it('of 10 MB is not read to its end, and counts for nothing', async () => {
+    server.override = () => ({ status: 200, body: 'x'.repeat(10_000_000) });
+    expect(await failure(send({}, [eventAt(NOW)]))).toMatchObject({ disposition: 'halt', reason: 'refused' });
+  });
+
+  it.each([200, 204])('%i without a body is success', async (status) => {
     server.override = () => ({ status });
     expect(await send({}, [eventAt(NOW)])).toEqual({ rejected: [], shortened: 0 });
   });

@@ -182,12 +182,15 @@ describe.skipIf(!natsServerIsInstalled)('nats-server', () => {
   describe('with users', () => {
     const user = nkeys.createUser();
     const seed = new TextDecoder().decode(user.getSeed());
+    const muteUser = nkeys.createUser();
+    const muteSeed = new TextDecoder().decode(muteUser.getSeed());
     const USERS = `authorization { users = [
       { user: admin, password: admin },
       { user: sender, password: good },
       { user: mute, password: good, permissions: { publish: { deny: "users.>" } } },
       { user: deaf, password: good, permissions: { subscribe: { deny: ">" } } },
       { user: narrow, password: good, permissions: { publish: "users.mail", subscribe: "_INBOX.>" } },
+      { nkey: ${muteUser.getPublicKey()}, permissions: { publish: { deny: "users.>" } } },
       { nkey: ${user.getPublicKey()} } ] }`;
     let guarded: NatsServer;
     beforeAll(async () => {
@@ -223,6 +226,20 @@ describe.skipIf(!natsServerIsInstalled)('nats-server', () => {
     it.each(['mute', 'deaf'])('refuses the publishing of a user that is %s, which halts', async (name) => {
       const error = await failureOf(as({ user: name, password: 'good' }).send(someEvents(2), never));
       expect(error).toMatchObject({ disposition: 'halt', reason: 'auth', hint: expect.stringContaining('_INBOX') });
+    });
+
+    it('is tried again at once when a user may not publish and the file has another by now', async () => {
+      const token = join(folder, 'seed');
+      writeFileSync(token, muteSeed);
+      const output = as({ nkeySeed: Secret.fromFile(token) });
+      expect(await failureOf(output.send(someEvents(2), never))).toMatchObject({ disposition: 'halt', reason: 'auth' });
+      writeFileSync(token, seed);
+      expect(await failureOf(output.send(someEvents(2), never))).toMatchObject({
+        disposition: 'retry',
+        reason: 'auth',
+        retryAfterMs: 0,
+      });
+      expect(await output.send(someEvents(2), never)).toEqual({ rejected: [], shortened: 0 });
     });
 
     it('is tried again at once when the file of the secret has another by now', async () => {

@@ -132,13 +132,9 @@ describe('a batch', () => {
 });
 
 it('a format that is not JSON is refused, and what to do is said', () => {
-  expect(() => open({}, buildFormat(cef))).toThrow(
-    expect.objectContaining({
-      code: 'CONFIG',
-      message: expect.stringContaining('cef'),
-      hint: expect.stringContaining('format'),
-    }),
-  );
+  const options = sentinel.options.parse({ endpoint: azure.http.origin, ...account });
+  expect(sentinel.refuses?.(options, buildFormat(cef))).toMatch(/^expected no format, .*JSON rows only$/);
+  expect(sentinel.refuses?.(options, rawFormat)).toBeUndefined();
 });
 
 describe('a call', () => {

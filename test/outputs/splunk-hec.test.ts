@@ -411,7 +411,31 @@ describe('indexer acknowledgement', () => {
     expect(hec.indexed).toHaveLength(4);
   });
 
-  it('survives failing questions, and ends when the token is revoked', async () => {
+  it('survives a 403 and a 404 in the place of an answer: nothing that Splunk has is sent again', async () => {
+    hec.indexesAtOnce = false;
+    const blocks = [403, 404].map((status) => ({ status, body: '<html>blocked</html>' }));
+    const output = open(acking);
+    const sending = Promise.all([1, 2].map((first) => output.send(someEvents(1, { first }), signal)));
+    await until(() => askedIds().at(-1)).toEqual([0, 1]);
+    hec.react = (_, endpoint) => (endpoint === 'ack' ? blocks.pop() : undefined);
+    await until(() => blocks.length).toBe(0);
+    hec.index();
+    await sending;
+    expect(hec.indexed).toHaveLength(2);
+    expect(hec.requests.event).toHaveLength(2);
+  });
+
+  it('that finds no question answered any more halts, and sends nothing again until one is', async () => {
+    const output = open({ token: 'acking', acknowledgement: { timeout: '1s', pollInterval: '100ms' } });
+    await output.send(someEvents(1), signal);
+    hec.react = (_, endpoint) => (endpoint === 'ack' ? { status: 404, body: '' } : undefined);
+    for (let tries = 0; tries < 3; tries += 1) {
+      await expect(output.send(someEvents(1, { first: 2 }), signal)).rejects.toMatchObject({ disposition: 'halt' });
+    }
+    expect(hec.requests.event).toHaveLength(2);
+  });
+
+  it('survives failing questions, and halts new batches when the token is revoked', async () => {
     hec.indexesAtOnce = false;
     let failing = false;
     hec.react = (_, endpoint) =>
@@ -426,10 +450,8 @@ describe('indexer acknowledgement', () => {
     failing = false;
     await sending;
 
-    const revoked = output.send(someEvents(1), signal);
-    revoked.catch(() => {});
-    await until(() => hec.requests.event?.length).toBe(2);
     hec.tokens.set('acking', { useAck: true, disabled: true });
+    const revoked = output.send(someEvents(1), signal);
     await expect(revoked).rejects.toMatchObject({ disposition: 'halt', reason: 'auth' });
   });
 
@@ -490,6 +512,20 @@ describe('indexer acknowledgement', () => {
 });
 
 describe('the token', () => {
+  it.each([16, 21, 22])('follows its file when Splunk refuses it with code %i and status 400', async (code) => {
+    const folder = mkdtempSync(join(tmpdir(), 'hec-'));
+    writeFileSync(join(folder, 'token'), 'old\n');
+    const output = open({ token: Secret.fromFile(join(folder, 'token')) });
+    hec.react = ({ headers }) =>
+      headers.authorization === 'Splunk old' ? { status: 400, body: JSON.stringify({ text: 'no', code }) } : undefined;
+    await expect(output.send(someEvents(1), signal)).rejects.toMatchObject({ disposition: 'halt', reason: 'auth' });
+    writeFileSync(join(folder, 'token'), 'plain\n');
+    const next = output.send(someEvents(1), signal);
+    await expect(next).rejects.toMatchObject({ disposition: 'retry', retryAfterMs: 0 });
+    await output.send(someEvents(1), signal);
+    rmSync(folder, { recursive: true });
+  });
+
   it('follows its file when Splunk refuses the old one', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'hec-'));
     writeFileSync(join(folder, 'token'), 'old\n');

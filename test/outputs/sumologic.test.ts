@@ -146,6 +146,9 @@ describe('the address', () => {
     const error = await output.send(someEvents(1), never).catch((thrown) => thrown);
     expect(error).toMatchObject({ disposition: 'halt', reason: 'auth' });
     expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('but-secret');
+    writeFileSync(file, source.url);
+    await expect(output.send(someEvents(1), never)).rejects.toMatchObject({ disposition: 'retry', retryAfterMs: 0 });
+    await output.send(someEvents(1), never);
   });
 
   it('that is refused fails the probe', async () => {

@@ -11,7 +11,9 @@ import { eventOf, plainRecord } from '../formats/records.ts';
 
 describe('every profile', () => {
   const all = Object.values(outputTypes).flatMap(({ type, profiles = {}, options }) =>
-    Object.entries(profiles).map(([name, profile]) => [`${type}: ${name}`, profile, options] as const),
+    Object.entries(profiles).flatMap(([name, { options: set, cases = [] }]) =>
+      [set, ...cases.map((one) => one.options)].map((set) => [`${type}: ${name}`, { options: set }, options] as const),
+    ),
   );
 
   it.each(all)('%s sets options that its type has, and a format of the table', (_name, { options: set }, options) => {

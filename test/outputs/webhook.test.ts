@@ -201,6 +201,19 @@ describe('statuses', () => {
     expect(await refused(output)).toMatchObject({ disposition: 'split' });
   });
 
+  it('leave 409 for an earlier try that is still at work, unless they say more', async () => {
+    receiver.react = () => ({ status: 409, headers: { 'retry-after': '7' } });
+    expect(await refused(open({}))).toMatchObject({
+      disposition: 'retry',
+      reason: 'server',
+      retryAfterMs: 7000,
+      hint: expect.stringContaining('409: accepted'),
+    });
+    for (const word of ['split', 'halt']) {
+      expect(await refused(open({ statuses: { 409: word } }))).toMatchObject({ disposition: word });
+    }
+  });
+
   it.each([
     [403, 'retry', 'auth'],
     [400, 'retry', 'refused'],

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Paths of PEM files. */
@@ -20,6 +20,10 @@ export interface Certificates {
   readonly wrong: KeyPair;
   /** For `collector.lab` and 127.0.0.1, expired yesterday. */
   readonly expired: KeyPair;
+  /** For `collector.lab` and 127.0.0.1, from an authority below the trusted one, whose own certificate is not sent along. */
+  readonly orphan: KeyPair;
+  /** For `collector.lab` and 127.0.0.1, signed with `client`, which is no authority, and sent with it. */
+  readonly forged: KeyPair;
   /** For `collector.lab`, signed by itself. */
   readonly selfSigned: KeyPair;
   /** An authority that nobody trusts, and a `sender.lab` from it. */
@@ -34,12 +38,19 @@ export function makeCertificates(directory: string): Certificates {
     'keyUsage=critical,keyCertSign',
   ]);
   const stranger = selfSign(path('stranger-ca'), 'Strange CA', ['basicConstraints=critical,CA:TRUE']);
+  const server = 'DNS:collector.lab,IP:127.0.0.1';
+  const client = sign(authority, path('client'), 'sender.lab', 'DNS:sender.lab');
+  const below = sign(authority, path('below'), 'Lab CA 2', 'DNS:ca.lab', { basicConstraints: 'critical,CA:TRUE' });
+  const forged = sign(client, path('forged'), 'collector.lab', server);
+  appendFileSync(forged.cert, readFileSync(client.cert));
   return {
     ca: authority.cert,
-    server: sign(authority, path('server'), 'collector.lab', 'DNS:collector.lab,IP:127.0.0.1'),
-    client: sign(authority, path('client'), 'sender.lab', 'DNS:sender.lab'),
+    server: sign(authority, path('server'), 'collector.lab', server),
+    client,
     wrong: sign(authority, path('wrong'), 'other.lab', 'DNS:other.lab'),
-    expired: sign(authority, path('expired'), 'collector.lab', 'DNS:collector.lab,IP:127.0.0.1', -1),
+    expired: sign(authority, path('expired'), 'collector.lab', server, {}, -1),
+    orphan: sign(below, path('orphan'), 'collector.lab', server),
+    forged,
     selfSigned: selfSign(path('self-signed'), 'collector.lab', ['subjectAltName=DNS:collector.lab']),
     stranger: { ca: stranger.cert, client: sign(stranger, path('stranger-client'), 'sender.lab', 'DNS:sender.lab') },
   };
@@ -52,10 +63,18 @@ function selfSign(stem: string, name: string, extensions: readonly string[]): Ke
   return pair;
 }
 
-function sign(authority: KeyPair, stem: string, name: string, altNames: string, days = 30): KeyPair {
+function sign(
+  authority: KeyPair,
+  stem: string,
+  name: string,
+  altNames: string,
+  extensions: Readonly<Record<string, string>> = { extendedKeyUsage: 'serverAuth,clientAuth' },
+  days = 30,
+): KeyPair {
   const pair = { cert: `${stem}.pem`, key: `${stem}.key` };
   openssl('req', '-new', ...newKey(pair.key), '-subj', `/CN=${name}`, '-out', `${stem}.csr`);
-  writeFileSync(`${stem}.ext`, `subjectAltName=${altNames}\nextendedKeyUsage=serverAuth,clientAuth\n`);
+  const lines = Object.entries({ subjectAltName: altNames, ...extensions }).map(([key, value]) => `${key}=${value}\n`);
+  writeFileSync(`${stem}.ext`, lines.join(''));
   const signer = ['-CA', authority.cert, '-CAkey', authority.key, '-CAcreateserial'];
   openssl(
     'x509',

@@ -2,6 +2,7 @@ import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import { z } from 'zod';
 import type { Secret } from '../../secret.ts';
 import { mayCarryTokens, parsedJson } from '../http/bearer.ts';
+import { SentCredentials } from '../http/credentials.ts';
 import { OutputError } from '../output.ts';
 
 /** What is needed of the JSON key that Google Cloud hands out for a service account. */
@@ -22,13 +23,11 @@ const keyFile = z.object({
 
 /** Throws an `OutputError` that shows nothing of the text. */
 export function serviceAccount(json: Secret): ServiceAccount {
+  const credentials = new SentCredentials([json]);
   const account = parseServiceAccount(json.read());
   if (account) return account;
-  throw new OutputError('the service account key cannot be used', {
-    reason: 'auth',
-    disposition: 'halt',
-    hint: KEY_EXPECTED,
-  });
+  const message = 'the service account key cannot be used';
+  throw credentials.judge(new OutputError(message, { reason: 'auth', disposition: 'halt', hint: KEY_EXPECTED }));
 }
 
 export const KEY_EXPECTED =

@@ -10,7 +10,7 @@ export interface AcknowledgementOptions {
   readonly pollInterval: number;
 }
 
-/** Asks which of the ids of a channel are indexed. Rejects with an `OutputError`; with `retry` the question is asked again. */
+/** Asks which of the ids of a channel are indexed. Rejects with an `OutputError`; the question is asked again, whatever it says. */
 export type AskForAcks = (channel: string, ids: readonly number[], signal: AbortSignal) => Promise<readonly number[]>;
 
 /** What a request was sent with. */
@@ -126,8 +126,9 @@ export class Acknowledgements {
       }
     } catch (error) {
       signal.throwIfAborted();
-      if (!(error instanceof OutputError) || error.disposition !== 'retry') return this.#giveUp(channel, error);
-      // The batches are there, and only the question failed: sending them again now would double them for nothing.
+      if (!(error instanceof OutputError)) return this.#giveUp(channel, error);
+      // The batches are there, and only the question failed: sending them again now would double them for nothing. Not even a 403 or
+      // a 404 is final, for a web firewall or a load balancer says so once in a while. A token that is revoked refuses the next batch.
       trouble = error;
     }
     const now = performance.now();
@@ -154,7 +155,8 @@ function notConfirmed(target: string, timeout: number, trouble: OutputError | un
   const why = trouble ? `; the last question failed: ${trouble.message}` : '';
   return new OutputError(`${target} has not acknowledged what it took within ${formatDuration(timeout)}${why}`, {
     reason: 'unconfirmed',
-    disposition: 'retry',
+    // What halts a question would double these batches with every try.
+    disposition: trouble?.disposition === 'halt' ? 'halt' : 'retry',
     hint:
       trouble?.hint ??
       `Check the queues of the indexers; ${STICKY}. A slow Splunk needs a longer acknowledgement.timeout.`,

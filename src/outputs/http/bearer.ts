@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { z } from 'zod';
 import type { Secret } from '../../secret.ts';
 import { OutputError } from '../output.ts';
+import { SentCredentials } from './credentials.ts';
 import { httpUrl } from './options.ts';
 import { type HttpAnswer, type HttpPoster, untilAborted } from './poster.ts';
 import { classify, statusText } from './status.ts';
@@ -18,6 +19,8 @@ const RENEWAL_MARGIN_MS = 60_000;
 
 interface Held {
   readonly value: string;
+  /** What it was asked for with. */
+  readonly credentials: SentCredentials;
   /** Monotonic ms. */
   readonly renewAt: number;
 }
@@ -30,37 +33,49 @@ interface Renewal {
 
 /** The bearer token (RFC 6750) of one output: fetched when first needed, kept until shortly before it ends. */
 export class BearerToken {
+  readonly #credential: Secret;
   readonly #request: (signal: AbortSignal) => Promise<AccessToken>;
   readonly #now: () => number;
   #held: Held | undefined;
   #renewal: Renewal | undefined;
 
-  /** `request` asks the issuer; see `requestToken`. It rejects with an `OutputError`. */
-  constructor(request: (signal: AbortSignal) => Promise<AccessToken>, now: () => number = () => performance.now()) {
+  /**
+   * `request` asks the issuer with the credential; see `requestToken`. It rejects with an `OutputError`. A token does not outlive its
+   * credential: once that is replaced, a new one is asked for.
+   */
+  constructor(
+    credential: Secret,
+    request: (signal: AbortSignal) => Promise<AccessToken>,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#credential = credential;
     this.#request = request;
     this.#now = now;
   }
 
   /**
    * Sends a request with the token, and once more with a new one when the receiver answers 401: keys are rolled and tokens revoked
-   * before their time, and that is no fault of the credentials. A second 401 is the caller's to judge.
+   * before their time, and that is no fault of the credentials. A second 401 is the caller's to judge, and so is a 403: the answer
+   * names the credential behind the token, for `HttpPoster.refusal` to look at.
    */
   async exchange(
     send: (headers: { readonly authorization: string }) => Promise<HttpAnswer>,
     signal: AbortSignal,
   ): Promise<HttpAnswer> {
     const token = await this.#current(signal);
+    const { credentials } = token;
     const answer = await send({ authorization: `Bearer ${token.value}` });
-    if (answer.status !== 401) return answer;
+    if (answer.status !== 401) return { ...answer, credentials };
     // A send beside this one may have been refused first, and hold a new token by now.
     if (this.#held === token) this.#held = undefined;
     const renewed = await this.#current(signal);
-    return send({ authorization: `Bearer ${renewed.value}` });
+    return { ...(await send({ authorization: `Bearer ${renewed.value}` })), credentials: renewed.credentials };
   }
 
   async #current(signal: AbortSignal): Promise<Held> {
     signal.throwIfAborted();
-    if (this.#held !== undefined && this.#now() < this.#held.renewAt) return this.#held;
+    const held = this.#held;
+    if (held?.credentials.areCurrent && this.#now() < held.renewAt) return held;
     return this.#renew(signal);
   }
 
@@ -87,8 +102,9 @@ export class BearerToken {
 
   async #fetch(signal: AbortSignal): Promise<Held> {
     const askedAt = this.#now();
+    const credentials = new SentCredentials([this.#credential]);
     const { value, lifeMs } = await this.#request(signal);
-    this.#held = { value, renewAt: askedAt + lifeMs - Math.min(RENEWAL_MARGIN_MS, lifeMs / 10) };
+    this.#held = { value, credentials, renewAt: askedAt + lifeMs - Math.min(RENEWAL_MARGIN_MS, lifeMs / 10) };
     return this.#held;
   }
 }
@@ -118,10 +134,9 @@ export async function requestToken(
   { url, form, credential, hint }: TokenRequest,
   signal: AbortSignal,
 ): Promise<AccessToken> {
-  const sent = credential.read();
   const headers = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };
   const body = Buffer.from(new URLSearchParams(form).toString());
-  const answer = await poster.exchange({ url, headers, body }, signal);
+  const answer = await poster.exchange({ url, headers, body, signedWith: credential }, signal);
   const verdict = classify(answer.status, answer.retryAfterMs);
   if (verdict.accepted) return tokenOf(answer, target);
 
@@ -132,15 +147,7 @@ export async function requestToken(
   }
   // RFC 6749 §5.2 has a wrong client, secret, scope or assertion answered with 400 or 401.
   if ([400, 401, 403].includes(answer.status)) {
-    credential.refresh();
-    const replaced = credential.read() !== sent;
-    throw replaced
-      ? new OutputError(`${message}; the credentials have been replaced since`, {
-          reason: 'auth',
-          disposition: 'retry',
-          retryAfterMs: 0,
-        })
-      : new OutputError(message, { reason: 'auth', disposition: 'halt', hint });
+    throw answer.credentials.judge(new OutputError(message, { reason: 'auth', disposition: 'halt', hint }));
   }
   const disposition = verdict.disposition === 'split' ? 'halt' : verdict.disposition;
   throw new OutputError(message, { ...verdict, disposition });

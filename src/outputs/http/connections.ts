@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { type Dispatcher, EnvHttpProxyAgent, ProxyAgent } from 'undici';
 import { codeOf } from '../../errors.ts';
 import type { Secret } from '../../secret.ts';
+import { STRICT_TLS } from '../../tls.ts';
 import { OutputError } from '../output.ts';
 
 /** Paths of PEM files. */
@@ -60,7 +61,7 @@ function dispatcherOf({ timeout, proxy, tls }: ConnectionsOptions, lifetime: Abo
   // One request after the other: HTTP/2 would bring nothing but a second way to fail.
   // The poster sets one deadline for the whole exchange; undici's own would be a second error for the same thing.
   const agent = { allowH2: false, headersTimeout: 0, bodyTimeout: 0 };
-  const socket = { timeout, signal: lifetime };
+  const socket = { ...STRICT_TLS, timeout, signal: lifetime };
   const connect = { ...socket, ...readTlsFiles(tls) };
   // Our client certificate is for the receiver, not for a proxy on the way.
   const proxied = { ...agent, requestTls: connect, proxyTls: socket };

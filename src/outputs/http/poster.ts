@@ -5,7 +5,9 @@ import { parseRetryAfter } from '../../retry.ts';
 import { Secret } from '../../secret.ts';
 import { OutputError } from '../output.ts';
 import { Connections, type ConnectionsOptions } from './connections.ts';
+import { SentCredentials } from './credentials.ts';
 import { timedOut, transportFailure } from './failure.ts';
+import { SPEAK_TLS, wantsTls } from './impostors.ts';
 import { type Refusal, statusText } from './status.ts';
 
 /** How much of an answer is kept unless a request says otherwise. No receiver has more to say about a batch. */
@@ -33,17 +35,16 @@ export interface HttpAnswer {
   readonly status: number;
   /** As the receiver wrote it; not limited yet. */
   readonly retryAfterMs: number | undefined;
+  /** Of the body, in lower case and without parameters: `text/html`. Empty when it is not said. */
+  readonly mediaType: string;
   /** The body as far as it was kept. For reading codes out of it, never for a message: it may repeat what we sent. */
   readonly body: string;
   /** The same as it came, for receivers that do not answer in text. */
   readonly bytes: Buffer;
   /** False when the body was longer than `keepBytes`, or broke off. The status stands all the same. */
   readonly complete: boolean;
-  /**
-   * True when the receiver refused the credentials, and a file that one of them came from holds another value by now. The next
-   * request uses it.
-   */
-  readonly credentialsChanged: boolean;
+  /** What the request was made with; see `refusal`. */
+  readonly credentials: SentCredentials;
 }
 
 /** Sends HTTP requests over connections that it keeps. Follows no redirect and repeats nothing: that is for the dispatcher. */
@@ -65,8 +66,10 @@ export class HttpPoster {
     const deadline = AbortSignal.timeout(this.#options.timeout);
     const ending = AbortSignal.any([signal, deadline]);
     const secrets = [...Object.values(wanted.headers ?? {}), wanted.signedWith].filter((one) => one instanceof Secret);
-    const sent = secrets.map((secret) => secret.read());
-    const headers = { 'user-agent': this.#options.userAgent, ...plainHeaders(wanted.headers) };
+    const credentials = new SentCredentials(secrets);
+    const headers = { 'user-agent': this.#options.userAgent, ...plainHeaders(wanted.headers, credentials) };
+    const { proxy } = this.#options;
+    const proxyCredentials = new SentCredentials(proxy ? [proxy] : []);
     const dispatcher = this.#connections.current();
     try {
       const response = await untilAborted(
@@ -84,25 +87,25 @@ export class HttpPoster {
       return {
         status,
         retryAfterMs: parseRetryAfter(single(response.headers['retry-after'])),
+        mediaType: mediaTypeOf(single(response.headers['content-type'])),
         body: bytes.toString('utf8'),
         bytes,
         complete,
-        credentialsChanged: refusesCredentials(status) && changed(secrets, sent),
+        credentials,
       };
     } catch (error) {
       signal.throwIfAborted();
       if (deadline.aborted) throw timedOut(this.#options.target, this.#options.timeout);
-      const failure = transportFailure(error, this.#options.target);
-      const newProxy = failure.reason === 'auth' && this.#options.proxy?.refresh();
-      throw newProxy ? credentialsReplaced(failure.message) : failure;
+      // Only a proxy refuses credentials without an answer (407 to the wish for a tunnel).
+      throw proxyCredentials.judge(transportFailure(error, this.#options.target));
     }
   }
 
-  /** The error for an answer that is no acceptance. */
+  /** The error for an answer that is no acceptance. With the reason `auth`, the files of the credentials are read again. */
   refusal(answer: HttpAnswer, verdict: Refusal): OutputError {
+    const meant = verdict.disposition === 'split' && wantsTls(answer) ? SPEAK_TLS : verdict;
     const message = `${this.#options.target} answered ${statusText(answer.status)}`;
-    if (verdict.reason === 'auth' && answer.credentialsChanged) return credentialsReplaced(message);
-    return new OutputError(message, verdict);
+    return answer.credentials.judge(new OutputError(message, meant));
   }
 
   /** Idempotent. */
@@ -111,25 +114,7 @@ export class HttpPoster {
   }
 }
 
-function credentialsReplaced(message: string): OutputError {
-  return new OutputError(`${message} to credentials that have been replaced since`, {
-    reason: 'auth',
-    disposition: 'retry',
-    retryAfterMs: 0,
-  });
-}
-
-function refusesCredentials(status: number): boolean {
-  return status === 401 || status === 403 || status === 407;
-}
-
-/** Compared with what was sent, not with what `refresh` found before: a request beside this one may have refreshed first. */
-function changed(secrets: readonly Secret[], sent: readonly string[]): boolean {
-  for (const secret of secrets) secret.refresh();
-  return secrets.some((secret, index) => secret.read() !== sent[index]);
-}
-
-function plainHeaders(headers: HttpRequest['headers'] = {}): Record<string, string> {
+function plainHeaders(headers: HttpRequest['headers'] = {}, credentials: SentCredentials): Record<string, string> {
   const plain: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     plain[name] = value instanceof Secret ? value.read() : value;
@@ -137,11 +122,10 @@ function plainHeaders(headers: HttpRequest['headers'] = {}): Record<string, stri
       validateHeaderName(name);
       validateHeaderValue(name, plain[name]);
     } catch {
-      throw new OutputError(`the header ${JSON.stringify(name)} cannot be sent: HTTP forbids a character in it`, {
-        reason: 'auth',
-        disposition: 'halt',
-        hint: 'Look for a line break or a letter outside Latin-1 in its value, or in the file that the value comes from.',
-      });
+      const message = `the header ${JSON.stringify(name)} cannot be sent: HTTP forbids a character in it`;
+      const hint =
+        'Look for a line break or a letter outside Latin-1 in its value, or in the file that the value comes from.';
+      throw credentials.judge(new OutputError(message, { reason: 'auth', disposition: 'halt', hint }));
     }
   }
   return plain;
@@ -178,6 +162,10 @@ async function readUpTo(limit: number, body: Readable): Promise<{ bytes: Buffer;
     complete = false;
   }
   return { bytes: Buffer.concat(chunks).subarray(0, limit), complete };
+}
+
+function mediaTypeOf(contentType = ''): string {
+  return (contentType.split(';')[0] ?? '').trim().toLowerCase();
 }
 
 function single(value: string | string[] | undefined): string | undefined {

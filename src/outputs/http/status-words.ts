@@ -18,9 +18,12 @@ export const statusesOption = z
 
 export type StatusWords = z.infer<typeof statusesOption>;
 
-/** `classify`, with the operator's word before ours. The reason stays: a 403 that is waited out is still about credentials. */
+/**
+ * `classify` for a receiver that knows `Idempotency-Key`, with the operator's word before ours. The reason stays: a 403 that is waited
+ * out is still about credentials.
+ */
 export function classifyWith(words: StatusWords, status: number, retryAfterMs?: number): Verdict {
-  const usual = classify(status, retryAfterMs);
+  const usual = status === 409 ? underWay(retryAfterMs) : classify(status, retryAfterMs);
   const word = words[status];
   if (word === undefined) return usual;
   if (word === 'accepted') return { accepted: true };
@@ -30,6 +33,20 @@ export function classifyWith(words: StatusWords, status: number, retryAfterMs?: 
     disposition: word,
     retryAfterMs: word === 'retry' ? limited(retryAfterMs) : undefined,
     hint: usual.accepted ? `The option statuses says so of ${status}.` : usual.hint,
+  };
+}
+
+/**
+ * 409 is how a receiver that keeps idempotency keys answers a request whose first try it is still working on: Stripe does, and
+ * so does draft-ietf-httpapi-idempotency-key-header. Whether that try ends well is not known yet, and no event is at fault.
+ */
+function underWay(retryAfterMs: number | undefined): Verdict {
+  return {
+    accepted: false,
+    reason: 'server',
+    disposition: 'retry',
+    retryAfterMs: limited(retryAfterMs),
+    hint: 'The receiver may still be at work on an earlier try of this batch. If it means something else by 409, say so: statuses: { 409: accepted } where it has the batch, split where it refuses an event.',
   };
 }
 

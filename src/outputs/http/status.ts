@@ -24,6 +24,8 @@ export function classify(status: number, retryAfterMs?: number): Verdict {
   if (status >= 200 && status < 300) return { accepted: true };
   if (status >= 300 && status < 400) return halt('refused', REDIRECTED);
   if (status >= 500) return retry('server', retryAfterMs);
+  const mistake = MISTAKES[status];
+  if (mistake !== undefined) return halt('refused', mistake);
   switch (status) {
     case 408:
       return retry('timeout', retryAfterMs);
@@ -40,11 +42,6 @@ export function classify(status: number, retryAfterMs?: number): Verdict {
       );
     case 407:
       return halt('auth', 'The proxy wants credentials: check the user and password in the proxy URL.');
-    case 404:
-    case 410:
-      return halt('refused', 'Nothing is at this path: check the path of the url.');
-    case 405:
-      return halt('refused', 'This path takes no POST: check the path of the url.');
     case 413:
       return split('The request was too large: lower batch.maxBytes or batch.maxEvents of this output.');
     default:
@@ -61,6 +58,24 @@ export function statusText(status: number): string {
 /** RFC 9110 §15.4. Following it would carry credentials and mail data to wherever the answer points. */
 const REDIRECTED =
   'Redirects are not followed: set the url to where the receiver really is (http or https, host, path).';
+
+const NOTHING_THERE = 'Nothing is at this path: check the path of the url.';
+
+/** What a receiver says of any event that comes this way: no event is at fault, and none would pass alone. */
+const MISTAKES: Readonly<Record<number, string>> = {
+  402: 'A quota is used up or a bill is open: look into the account at the receiver.',
+  404: NOTHING_THERE,
+  405: 'This path takes no POST: check the path of the url.',
+  406: 'The receiver has no kind of answer that we accept: check the path of the url, and any gateway before the receiver.',
+  410: NOTHING_THERE,
+  411: 'The receiver misses the length of the body, which is always sent: something on the way takes it off.',
+  415: 'The receiver does not take this kind of body: set gzip: false, or check the format and the encoding of this output.',
+  421: 'This host does not serve the name in the url: check host and port, and any proxy or load balancer before the receiver.',
+  426: 'The receiver wants another protocol, most often TLS: use https:// in the url.',
+  428: 'The receiver takes changes only under a condition, which no event can have: check the path of the url.',
+  431: 'The headers are too long for the receiver: shorten the headers and credentials of this output, or raise its limit.',
+  451: 'The receiver may not take this, for legal reasons: ask whoever runs it.',
+};
 
 function retry(reason: OutputErrorReason, retryAfterMs: number | undefined): Refusal {
   const wait = retryAfterMs === undefined ? undefined : Math.min(Math.max(0, retryAfterMs), MAX_RETRY_AFTER);

@@ -6,14 +6,12 @@ type Meaning = readonly [disposition: Disposition, reason: OutputErrorReason, hi
 const TOO_LARGE =
   'Lower maxMessageBytes of this output, or raise max.message.bytes of the topic and message.max.bytes of the brokers.';
 const MAY_NOT_WRITE = 'Grant the user Write and Describe on the topic.';
-const MAY_NOT_NUMBER =
-  'Grant the user IdempotentWrite on the cluster (brokers before 2.8 want it), or set idempotent to false.';
 const NO_TOPIC = 'Create the topic, or correct topic. Without the right to describe it, it looks the same.';
 const CREDENTIALS = 'Check mechanism, username and password under sasl.';
 
 /**
  * Error codes of the protocol that a producer meets, by name (https://kafka.apache.org/protocol.html, "Error Codes"). What is not
- * here is worth another try: leaders that move, replicas that are missing, sequence numbers that a new connection begins anew.
+ * here is worth another try: leaders that move, replicas that are missing.
  */
 const PROTOCOL_ERRORS: Readonly<Record<string, Meaning>> = {
   MESSAGE_TOO_LARGE: ['split', 'refused', TOO_LARGE],
@@ -21,17 +19,13 @@ const PROTOCOL_ERRORS: Readonly<Record<string, Meaning>> = {
   INVALID_RECORD: ['split', 'refused', 'The broker checks records of this topic, and one of them does not pass.'],
   INVALID_TIMESTAMP: ['split', 'refused', 'The topic takes no event this old: see message.timestamp.before.max.ms.'],
   TOPIC_AUTHORIZATION_FAILED: ['halt', 'auth', MAY_NOT_WRITE],
-  CLUSTER_AUTHORIZATION_FAILED: ['halt', 'auth', MAY_NOT_NUMBER],
+  CLUSTER_AUTHORIZATION_FAILED: ['halt', 'auth', MAY_NOT_WRITE],
   SASL_AUTHENTICATION_FAILED: ['halt', 'auth', CREDENTIALS],
   UNSUPPORTED_SASL_MECHANISM: ['halt', 'auth', CREDENTIALS],
   ILLEGAL_SASL_STATE: ['halt', 'auth', CREDENTIALS],
   UNKNOWN_TOPIC_OR_PARTITION: ['halt', 'refused', NO_TOPIC],
   INVALID_TOPIC_EXCEPTION: ['halt', 'refused', NO_TOPIC],
-  UNSUPPORTED_VERSION: [
-    'halt',
-    'refused',
-    'The broker is too old for this request: set idempotent to false, or bring the broker up to date.',
-  ],
+  UNSUPPORTED_VERSION: ['halt', 'refused', 'The broker is too old for this request: bring it up to date.'],
   UNSUPPORTED_FOR_MESSAGE_FORMAT: ['halt', 'refused', 'The topic keeps an old message format, which has no headers.'],
   UNSUPPORTED_COMPRESSION_TYPE: ['halt', 'refused', 'Set compression to none.'],
   POLICY_VIOLATION: ['halt', 'refused', 'A policy of the cluster forbids it: look into the log of the broker.'],
@@ -59,14 +53,14 @@ export function kafkaFault(error: unknown, target: string): OutputError {
     return fault(`${target} does not offer a request that is needed`, [
       'halt',
       'refused',
-      'The broker has no sequence numbers or no SASL: set idempotent to false, or leave sasl out.',
+      'The broker is too old, or has no SASL: bring it up to date, or leave sasl out.',
     ]);
   }
   if (isIn(chain, 'KafkaJSBrokerNotFound')) {
-    return fault(`${target} does not tell which broker is its controller`, [
+    return fault(`${target} names a leader that is not among its brokers`, [
       'retry',
       'server',
-      'The cluster is choosing one. If that lasts, it has none to tell of: set idempotent to false.',
+      'The cluster is choosing one. If that lasts, a partition of the topic has lost all its replicas.',
     ]);
   }
   if (isIn(chain, 'KafkaJSRequestTimeoutError')) return timedOut(target, 'answered');
@@ -87,6 +81,24 @@ export function timedOut(target: string, what: string): OutputError {
     'retry',
     'timeout',
     'Check the load of the brokers, firewalls on the way, and that the port is the right one, with or without TLS.',
+  ]);
+}
+
+/** A broker has asked for a pause that is longer than we wait for an answer. */
+export function slowedDown(target: string): OutputError {
+  return fault(`a quota of ${target} holds us back for longer than timeout`, [
+    'retry',
+    'rate_limited',
+    'Raise the quota (producer_byte_rate, request_percentage) of this user or clientId, or raise timeout.',
+  ]);
+}
+
+/** Something else than a broker, or one that has gone mad. */
+export function answeredTooMuch(target: string): OutputError {
+  return fault(`${target} announced an answer of more than 4 MiB`, [
+    'halt',
+    'server',
+    'No broker has so much to say: check that the port is that of a Kafka broker, with or without TLS.',
   ]);
 }
 

@@ -29,10 +29,6 @@ export const kafkaOptions = z.strictObject({
     .meta({ description: 'What the brokers call us in their logs, metrics and quotas.' }),
   sasl: sasl.optional().meta({ description: 'Credentials.' }),
   tls: tlsFiles.optional(),
-  idempotent: z.boolean().default(true).meta({
-    description:
-      'Number the requests, so that the brokers recognise one that the client repeats by itself. `false` for brokers that do not allow it.',
-  }),
   compression: z
     .enum(['none', 'gzip'])
     .default('none')

@@ -1,22 +1,22 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ISocketFactoryArgs, Kafka, KafkaConfig, Message, Producer, SASLOptions } from 'kafkajs';
+import { STRICT_TLS } from '../../tls.ts';
 import { optionalPackage } from '../broker/optional-package.ts';
 import { readTlsFiles } from '../broker/tls.ts';
 import { untilAborted } from '../broker/until-aborted.ts';
-import { OutputError } from '../output.ts';
-import { kafkaFault, timedOut } from './faults.ts';
+import { SentCredentials } from '../http/credentials.ts';
+import { boundAnswers } from './answer-bound.ts';
+import { answeredTooMuch, kafkaFault, slowedDown, timedOut } from './faults.ts';
 import type { KafkaOptions } from './options.ts';
 
 /**
- * How often the client may repeat a request by itself: not at all, for that is the dispatcher's; or once, where it numbers its
- * requests, without which it refuses to number them.
- */
-const CLIENT_RETRIES = { numbered: 1, plain: 0 };
-
-/**
- * A producer and its connections. It does not outlive a failure: with it go the sequence numbers, so that brokers never take
- * another batch for one that they have seen.
+ * A producer and its connections. It does not outlive a failure.
+ *
+ * It repeats nothing by itself: that is the dispatcher's, and the client's own repeating loses messages. When a leader has moved to a
+ * broker that has answered already, kafkajs 2.2.4 asks that broker for nothing more, and reports success (`sendMessages.js`,
+ * `brokersWithoutResponse`). Requests are not numbered either (the idempotent producer): the client numbers only where it may repeat,
+ * and numbers tell a repeat within one producer only, which a failure ends.
  *
  * The client (kafkajs 2.2.4) knows no abort, and waits for answers before it lets go of a connection. So its sockets are ours: to
  * drop a session they are destroyed under it.
@@ -24,15 +24,20 @@ const CLIENT_RETRIES = { numbered: 1, plain: 0 };
 export class KafkaSession {
   readonly #options: KafkaOptions;
   readonly #target: string;
+  readonly #credentials: SentCredentials;
   readonly #sockets = new Set<Socket>();
   readonly #kafka: Kafka;
   readonly #producer: Producer;
   readonly #gzip: number;
+  readonly #tooLong = new AbortController();
+  /** Brokers that have asked for a pause, and for which a request waits: the client holds nothing back for another reason. */
+  readonly #paused = new Set<string>();
   #dropped = false;
 
   private constructor(broker: string, options: KafkaOptions, kafkajs: typeof import('kafkajs')) {
     this.#options = options;
     this.#target = `kafka://${broker}`;
+    this.#credentials = new SentCredentials(options.sasl ? [options.sasl.password] : []);
     this.#kafka = new kafkajs.Kafka({
       brokers: [broker],
       clientId: options.clientId,
@@ -45,13 +50,16 @@ export class KafkaSession {
       logLevel: kafkajs.logLevel.NOTHING,
       logCreator: () => () => {},
     });
-    const { idempotent } = options;
     this.#producer = this.#kafka.producer({
-      idempotent,
-      retry: { retries: idempotent ? CLIENT_RETRIES.numbered : CLIENT_RETRIES.plain, initialRetryTime: 100 },
+      idempotent: false,
+      retry: { retries: 0 },
       allowAutoTopicCreation: false,
       // That of the Java client: a mail stays in its partition whoever writes.
       createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+    });
+    this.#producer.on(this.#producer.events.REQUEST_QUEUE_SIZE, ({ payload: { broker, queueSize } }) => {
+      if (queueSize > 0) this.#paused.add(broker);
+      else this.#paused.delete(broker);
     });
     this.#gzip = kafkajs.CompressionTypes.GZIP;
   }
@@ -80,7 +88,12 @@ export class KafkaSession {
     return !this.#dropped;
   }
 
-  /** Resolves when all replicas in sync have all of the messages; rejects with an `OutputError`, or with the signal's reason. */
+  /**
+   * Resolves when all replicas in sync have all of the messages; rejects with an `OutputError`, or with the signal's reason.
+   *
+   * A broker whose quota is used up takes the messages and says how long to pause (`throttle_time_ms`, KIP-219). The client obeys, and
+   * tells nobody for how long: the next request waits inside it. A pause that outlasts `timeout` fails that next request, unsent.
+   */
   async produce(messages: Message[], signal: AbortSignal): Promise<void> {
     const { topic, timeout, compression } = this.#options;
     // The broker gives up a little earlier than we do, so that its reason is heard.
@@ -110,13 +123,15 @@ export class KafkaSession {
   async #within<T>(timeout: number, what: string, promise: Promise<T>, signal: AbortSignal): Promise<T> {
     const deadline = AbortSignal.timeout(timeout);
     try {
-      return await untilAborted(promise, AbortSignal.any([signal, deadline]));
+      return await untilAborted(promise, AbortSignal.any([signal, deadline, this.#tooLong.signal]));
     } catch (error) {
+      const isPaused = this.#paused.size > 0;
       this.drop();
       signal.throwIfAborted();
-      if (deadline.aborted) throw timedOut(this.#target, what);
+      if (this.#tooLong.signal.aborted) throw answeredTooMuch(this.#target);
+      if (deadline.aborted) throw isPaused ? slowedDown(this.#target) : timedOut(this.#target, what);
       const fault = kafkaFault(error, this.#target);
-      throw fault.reason === 'auth' && this.#options.sasl?.password.refresh() ? credentialsReplaced(fault) : fault;
+      throw this.#credentials.judge(fault);
     }
   }
 
@@ -127,10 +142,14 @@ export class KafkaSession {
       if (this.#dropped) throw new Error('dropped');
       const name = isIP(host) === 0 ? { servername: host } : {};
       const socket = files
-        ? connectTls({ host, port, ...name, ...files }, onConnect)
+        ? connectTls({ host, port, ...name, ...files, ...STRICT_TLS }, onConnect)
         : connect({ host, port }, onConnect);
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
+      boundAnswers(socket, () => {
+        this.#tooLong.abort();
+        this.drop();
+      });
       return socket.setKeepAlive(true, 60_000).setNoDelay(true);
     };
   }
@@ -146,12 +165,4 @@ function saslOf({ mechanism, username, password }: NonNullable<KafkaOptions['sas
     case 'scram-sha-512':
       return { mechanism, ...credentials };
   }
-}
-
-function credentialsReplaced({ message }: OutputError): OutputError {
-  return new OutputError(`${message}, which have been replaced since`, {
-    reason: 'auth',
-    disposition: 'retry',
-    retryAfterMs: 0,
-  });
 }

@@ -1,15 +1,17 @@
 import type { JetStreamClient } from '@nats-io/jetstream';
 import type { Authenticator, NatsConnection, TlsOptions } from '@nats-io/transport-node';
 import type { Secret } from '../../secret.ts';
+import { STRICT_TLS } from '../../tls.ts';
 import { optionalPackage } from '../broker/optional-package.ts';
 import { untilAborted } from '../broker/until-aborted.ts';
-import { OutputError } from '../output.ts';
+import { SentCredentials } from '../http/credentials.ts';
 import { loginFault } from './faults.ts';
 import { type Address, awaitGreeting } from './greeting.ts';
 import { addressOf, type NatsOptions } from './options.ts';
 
 /** A message on its way, or what became of it. */
 export interface Message {
+  /** `Nats-Msg-Id`. */
   readonly id: string;
   readonly text: string;
 }
@@ -19,11 +21,19 @@ const HEADER_BYTES = 120;
 
 /** One connection, logged in. It does not outlive a failure: the client's own reconnecting is off, the dispatcher comes again. */
 export class NatsSession {
+  /** What it was opened with. */
+  readonly credentials: SentCredentials;
   readonly #connection: NatsConnection;
   readonly #jetStream: JetStreamClient;
   readonly #options: NatsOptions;
 
-  private constructor(connection: NatsConnection, jetStream: JetStreamClient, options: NatsOptions) {
+  private constructor(
+    connection: NatsConnection,
+    jetStream: JetStreamClient,
+    options: NatsOptions,
+    credentials: SentCredentials,
+  ) {
+    this.credentials = credentials;
     this.#connection = connection;
     this.#jetStream = jetStream;
     this.#options = options;
@@ -46,7 +56,7 @@ export class NatsSession {
   static async #openAt(address: Address, options: NatsOptions, signal: AbortSignal): Promise<NatsSession> {
     const { transport, jetStream } = await library();
     await awaitGreeting(address, options.connectTimeout, signal);
-    const sent = secretsOf(options).map((secret) => secret.read());
+    const credentials = new SentCredentials(secretsOf(options));
     const opening = transport.connect({
       servers: [urlOf(address)],
       name: 'mimecast-forwarder',
@@ -62,11 +72,12 @@ export class NatsSession {
     });
     try {
       const connection = await untilAborted(opening, signal);
-      return new NatsSession(connection, jetStream.jetstream(connection, { timeout: options.timeout }), options);
+      const client = jetStream.jetstream(connection, { timeout: options.timeout });
+      return new NatsSession(connection, client, options, credentials);
     } catch (error) {
       signal.throwIfAborted();
       const fault = loginFault(error, `nats://${urlOf(address)}`, options.connectTimeout);
-      throw fault.reason === 'auth' && changed(options, sent) ? credentialsReplaced(fault) : fault;
+      throw credentials.judge(fault);
     } finally {
       // Nobody waits for a connection that comes after all.
       if (signal.aborted) opening.then((late) => late.close()).catch(() => {});
@@ -131,26 +142,13 @@ function authenticatorsOf(
 
 /** For an address the library asks for no name, and Node would then look for `localhost` in the certificate. */
 function tlsOf(files: NonNullable<NatsOptions['tls']>, { host }: Address): TlsOptions {
-  return Object.fromEntries(Object.entries({ ...files, host }).filter(([, value]) => value !== undefined));
+  return Object.fromEntries(
+    Object.entries({ ...files, ...STRICT_TLS, host }).filter(([, value]) => value !== undefined),
+  );
 }
 
 function secretsOf({ password, token, nkeySeed, credentials }: NatsOptions): Secret[] {
   return [password, token, nkeySeed, credentials].filter((secret) => secret !== undefined);
-}
-
-/** Whether one of the files holds another secret by now than the one that was refused. */
-function changed(options: NatsOptions, sent: readonly string[]): boolean {
-  const secrets = secretsOf(options);
-  for (const secret of secrets) secret.refresh();
-  return secrets.some((secret, index) => secret.read() !== sent[index]);
-}
-
-function credentialsReplaced({ message }: OutputError): OutputError {
-  return new OutputError(`${message}, which have been replaced since`, {
-    reason: 'auth',
-    disposition: 'retry',
-    retryAfterMs: 0,
-  });
 }
 
 function urlOf({ host, port }: Address): string {

@@ -10,13 +10,18 @@ import { type Field, fieldsOf } from './wire-format.ts';
 
 /**
  * `partialSuccess.rejectedLogRecords` of an `ExportLogsServiceResponse`: how many records were refused while the rest was taken.
- * Undefined when the body is no such response. An empty body is one, in Protobuf: all were taken.
+ * Undefined when the body is no such response. An empty body is one, in Protobuf, and so is `{}`: all were taken.
+ *
+ * ProtoJSON has a parser read the names of the .proto file too (`partial_success`), and receivers write them. An object that has
+ * neither, and is not empty, is another API's way of saying something.
  */
 export function rejectedLogRecords(body: Buffer): bigint | undefined {
   const json = jsonObject(body);
   if (json !== undefined) {
-    const partial = json.partialSuccess ?? {};
-    return isObject(partial) ? int64(partial.rejectedLogRecords ?? 0) : undefined;
+    const isResponse = 'partialSuccess' in json || 'partial_success' in json || Object.keys(json).length === 0;
+    const partial = json.partialSuccess ?? json.partial_success ?? {};
+    if (!isResponse || !isObject(partial)) return undefined;
+    return int64(partial.rejectedLogRecords ?? partial.rejected_log_records ?? 0);
   }
   const fields = fieldsOf(body);
   const partial = fields && fieldsOf(nestedIn(fields, 1));

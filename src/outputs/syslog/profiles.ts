@@ -2,8 +2,8 @@ import type { Profile } from '../output.ts';
 
 /**
  * What common receivers of syslog want. A profile says how an event is written and told from the next; where it goes (`host`, `port`,
- * `protocol`, certificates) is the operator's to say. None sets `maxMessageBytes` to what the default is already, since the default
- * follows the protocol and a profile cannot.
+ * `protocol`, certificates) is the operator's to say. None sets `maxMessageBytes` to what the default is already; one that sets it
+ * has a case for UDP, where the default is far smaller.
  *
  * Written from vendors' documentation and sources; docs/outputs/ says which of it was tried on the real thing.
  */
@@ -21,6 +21,8 @@ export const syslogProfiles: Readonly<Record<string, Profile>> = {
       // administrators' write-ups; IBM's pages do not say it.
       maxMessageBytes: 4000,
     },
+    // Its UDP payload limit is another one, 1024 unless raised, from the same write-ups.
+    cases: [{ when: { protocol: 'udp' }, options: { maxMessageBytes: 1024 } }],
   },
   'splunk-sc4s': {
     summary: 'Splunk Connect for Syslog on its ports 514 (UDP, TCP) and 6514 (TLS).',

@@ -210,5 +210,7 @@ export function fault(
   disposition: Disposition,
   more: { readonly hint?: string | undefined; readonly cause?: unknown },
 ): OutputError {
-  return new OutputError(message, { reason, disposition, hint: more.hint, cause: more.cause });
+  // What Node says of a time-out, "The operation was aborted due to timeout", sounds as if somebody had stopped us.
+  const cause = isTimeout(more.cause) ? undefined : more.cause;
+  return new OutputError(message, { reason, disposition, hint: more.hint, cause });
 }

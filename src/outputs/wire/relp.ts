@@ -46,10 +46,12 @@ export class Relp implements Wire {
       session.connection.destroy();
       signal.throwIfAborted();
       const fault = transferFault(this.#dialer.endpoint, error);
-      if (codes.size === 0) throw fault;
+      if (![...codes.values()].includes(OK)) throw fault;
       // The last answer and the end of our patience can come together.
       if (codes.size < messages.length) return deliveryOf(messages.length, codes, fault);
     }
+    // A code is all that a receiver says. Where it refuses everything, which is about itself and not about the messages, the
+    // dispatcher notices: it holds what is refused in a row.
     return deliveryOf(messages.length, codes);
   }
 

@@ -10,6 +10,7 @@ export const harness: Harness = {
     'is gone': 'applies',
     resets: 'applies',
     hangs: 'applies',
+    'is half-open': 'applies',
     'answers hugely': 'applies',
   },
   credentials: 'apiKey',
@@ -23,6 +24,7 @@ export const harness: Harness = {
       hangs: 'hang',
     };
     return {
+      port,
       options: { apiKey: CANARY, url: intake.url, timeout: `${OWN_LIMIT}ms` },
       received: () => intake.logs.map(({ message }) => message),
       async behave(behaviour) {

@@ -1,16 +1,16 @@
 import { FakeCluster } from '../../fakes/elasticsearch.ts';
 import { HttpReceiver, type Reaction } from '../../fakes/http-receiver.ts';
-import { BUSY_SECONDS, CANARY, type Harness, OWN_LIMIT } from '../output-harness.ts';
+import { BUSY_SECONDS, CANARY, type Harness, isMarked, OWN_LIMIT } from '../output-harness.ts';
 
 export const harness: Harness = {
   behaviours: {
-    'refuses one event':
-      'not applicable: a cluster refuses items one by one beside others that it takes; tested with the member',
+    'refuses one event': 'names it',
     'is busy': 'applies',
     'refuses credentials': 'applies',
     'is gone': 'applies',
     resets: 'applies',
     hangs: 'applies',
+    'is half-open': 'applies',
     'answers hugely':
       'not applicable: an answer that is not read to its end tells nothing of the last items; tested with the member',
   },
@@ -27,12 +27,17 @@ export const harness: Harness = {
     };
     http.react = (request) => cluster.answer(request);
     return {
+      port,
       options: { url: origin, apiKey: CANARY, timeout: `${OWN_LIMIT}ms` },
       received: () => [...cluster.documents.values()].map(withoutTimestamp),
       async behave(behaviour) {
         if (behaviour === 'is gone') return http.close();
         await http.close();
         http = await HttpReceiver.start({ port });
+        cluster.faultOf = (_, document) =>
+          behaviour === 'refuses one event' && isMarked(document)
+            ? { status: 400, type: 'document_parsing_exception', reason: document }
+            : undefined;
         http.reactToHead = () => (behaviour === 'resets' ? 'reset' : undefined);
         http.react = (request) => reactions[behaviour] ?? cluster.answer(request);
       },

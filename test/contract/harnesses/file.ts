@@ -12,6 +12,7 @@ export const harness: Harness = {
     'is gone': 'not applicable: a file that is missing is made; a path that cannot be is tested with the member',
     resets: 'not applicable: a write that fails half-way is tested with the member, on a full disk',
     hangs: 'not applicable: a write to a disk cannot be called back',
+    'is half-open': 'not applicable: a disk is no network',
     'answers hugely': 'not applicable: a disk does not answer',
   },
   credentials: 'not applicable: a file has none',

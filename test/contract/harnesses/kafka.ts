@@ -4,12 +4,14 @@ import { CANARY, type Harness, isMarked, OWN_LIMIT } from '../output-harness.ts'
 export const harness: Harness = {
   behaviours: {
     'refuses one event': 'applies',
-    'is busy': 'not applicable: a broker slows a client down by itself, and never says when to come back',
+    'is busy':
+      'not applicable: a broker takes the batch, says how long to pause, and the client library waits so long; tested with the member',
     'refuses credentials': 'applies',
     'is gone': 'applies',
     resets: 'applies',
     hangs: 'applies',
-    'answers hugely': 'not applicable: an answer tells its length first, and the client reads it whole',
+    'is half-open': 'applies',
+    'answers hugely': 'not applicable: an answer of more than 4 MiB is none from a broker; tested with the member',
   },
   credentials: 'sasl.password',
   async start() {
@@ -19,6 +21,7 @@ export const harness: Harness = {
     const { port } = broker;
     let gone: KafkaBroker | undefined;
     return {
+      port,
       options: {
         brokers: [broker.address],
         topic: 'mail',
@@ -44,6 +47,9 @@ export const harness: Harness = {
           const refused = behaviour === 'refuses one event' && records.some(({ value }) => isMarked(value));
           return refused ? ERRORS.INVALID_RECORD : 0;
         };
+      },
+      advertise(port) {
+        broker.advertisedPort = port;
       },
       async expectSecret(password) {
         options.user.password = password;

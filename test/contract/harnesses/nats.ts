@@ -1,6 +1,6 @@
 import { TcpRelay } from '../../fakes/tcp-relay.ts';
 import { NatsServer, natsServerIsInstalled } from '../../receivers/nats-server.ts';
-import { CANARY, type Harness, OWN_LIMIT } from '../output-harness.ts';
+import { CANARY, type Harness, MARKED_BYTES, OWN_LIMIT } from '../output-harness.ts';
 
 const authorization = (token: string) => ({ settings: `authorization { token: "${token}" }`, admin: { token } });
 
@@ -8,12 +8,13 @@ const authorization = (token: string) => ({ settings: `authorization { token: "$
 export const harness: Harness = {
   ...(!natsServerIsInstalled && { unavailable: 'nats-server is not installed: run scripts/install-receivers.sh' }),
   behaviours: {
-    'refuses one event': 'not applicable: a stream looks at sizes only; tested with the member',
+    'refuses one event': 'names it',
     'is busy': 'not applicable: a stream never says when to come back',
     'refuses credentials': 'applies',
     'is gone': 'applies',
     resets: 'applies',
     hangs: 'applies',
+    'is half-open': 'applies',
     'answers hugely': 'not applicable: an acknowledgement is a message, and the server bounds those',
   },
   credentials: 'token',
@@ -23,7 +24,9 @@ export const harness: Harness = {
     let relay = await TcpRelay.start(server);
     const { port } = relay;
     let gone = false;
+    let limit = -1;
     return {
+      port,
       options: {
         servers: [`127.0.0.1:${port}`],
         subject: 'mail.attachment',
@@ -46,6 +49,10 @@ export const harness: Harness = {
           gone = false;
         }
         relay.inspect = (chunk) => (behaviour === 'resets' && chunk.includes('HPUB') ? 'reset' : 'pass');
+        // A stream looks at sizes only, and the marked event is the longest.
+        const maxMsgSize = behaviour === 'refuses one event' ? MARKED_BYTES : -1;
+        if (maxMsgSize !== limit) await server.updateStream('MAIL', { max_msg_size: maxMsgSize });
+        limit = maxMsgSize;
         if (behaviour === 'refuses credentials') await server.restart(authorization('another'));
         if (behaviour === 'hangs') await server.pause();
       },

@@ -10,6 +10,7 @@ export const harness: Harness = {
     'is gone': 'applies',
     resets: 'applies',
     hangs: 'applies',
+    'is half-open': 'applies',
     'answers hugely': 'not applicable: OTLP calls an answer of more than 4 MiB an error; see test/outputs/otlp.test.ts',
   },
   credentials: 'headers.Authorization',
@@ -33,6 +34,7 @@ export const harness: Harness = {
       return records.some(({ body }) => isMarked(body)) ? { status: 400, code: 3 } : undefined;
     };
     return {
+      port,
       options: { url: `${origin}?key=${CANARY}`, headers: { Authorization: expected }, timeout: `${OWN_LIMIT}ms` },
       received: () => collector.records.map(({ body }) => body),
       async behave(behaviour) {

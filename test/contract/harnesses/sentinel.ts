@@ -10,6 +10,7 @@ export const harness: Harness = {
     'is gone': 'applies',
     resets: 'applies',
     hangs: 'applies',
+    'is half-open': 'applies',
     'answers hugely': 'not applicable: only 204 is an acceptance, and it has no body',
   },
   credentials: 'clientSecret',
@@ -32,6 +33,7 @@ export const harness: Harness = {
       hangs: 'hang',
     };
     return {
+      port,
       options: { endpoint: origin, authority: origin, ...account, timeout: `${OWN_LIMIT}ms` },
       received: () => azure.calls.flat().map((row) => JSON.stringify(row)),
       async behave(behaviour) {

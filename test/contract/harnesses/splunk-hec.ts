@@ -10,6 +10,7 @@ export const harness: Harness = {
     'is gone': 'applies',
     resets: 'applies',
     hangs: 'applies',
+    'is half-open': 'applies',
     'answers hugely': 'applies',
   },
   credentials: 'token',
@@ -18,6 +19,7 @@ export const harness: Harness = {
     hec.tokens.set(CANARY, { useAck: true });
     let gone = false;
     return {
+      port: hec.port,
       options: {
         url: `${hec.origin}?key=${CANARY}`,
         token: CANARY,

@@ -9,6 +9,7 @@ export const harness: Harness = {
     'is gone': 'not applicable: a pipe without a reader stays so; tested with the member',
     resets: 'not applicable: a pipe without a reader stays so; tested with the member',
     hangs: 'applies',
+    'is half-open': 'not applicable: a pipe is no network',
     'answers hugely': 'not applicable: a pipe does not answer',
   },
   noLimit: 'a reader that is slow holds the output back for as long as it likes',

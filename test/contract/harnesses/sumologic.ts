@@ -10,6 +10,7 @@ export const harness: Harness = {
     'is gone': 'applies',
     resets: 'applies',
     hangs: 'applies',
+    'is half-open': 'applies',
     'answers hugely': 'applies',
   },
   credentials: 'url',
@@ -23,6 +24,7 @@ export const harness: Harness = {
       hangs: 'hang',
     };
     return {
+      port,
       options: { url: source.url, timeout: `${OWN_LIMIT}ms` },
       received: () => source.lines,
       async behave(behaviour) {

@@ -1,15 +1,16 @@
 import { RelpServer } from '../../fakes/relp-server.ts';
-import { type Harness, OWN_LIMIT } from '../output-harness.ts';
+import { type Harness, isMarked, OWN_LIMIT } from '../output-harness.ts';
 
 /** RELP answers each message, so of a batch one can be refused; no other protocol of syslog answers at all. */
 export const harness: Harness = {
   behaviours: {
-    'refuses one event': 'not applicable: the receiver names the one; tested with the member',
+    'refuses one event': 'names it',
     'is busy': 'not applicable: RELP has no word for it',
     'refuses credentials': 'not applicable: only TLS has any; tested with the member',
     'is gone': 'applies',
     resets: 'applies',
     hangs: 'applies',
+    'is half-open': 'applies',
     'answers hugely': 'applies',
   },
   credentials: 'not applicable: only TLS has any; tested with the member',
@@ -18,6 +19,7 @@ export const harness: Harness = {
     const servers = [await RelpServer.start()];
     const port = servers[0]?.port ?? 0;
     return {
+      port,
       options: {
         protocol: 'relp',
         host: '127.0.0.1',
@@ -31,6 +33,7 @@ export const harness: Harness = {
         if (behaviour === 'is gone') return;
         const next = await RelpServer.start({ port });
         servers.push(next);
+        if (behaviour === 'refuses one event') next.codeFor = (message) => (isMarked(message) ? 500 : 200);
         if (behaviour === 'hangs') next.manner = 'hangs';
         // Every message of a batch is read, and none acknowledged.
         if (behaviour === 'resets') next.beforeEach = (_acknowledged, session) => session.reset();

@@ -9,7 +9,8 @@ export const harness: Harness = {
     'is gone': 'applies',
     resets: 'applies',
     hangs: 'applies',
-    'answers hugely': 'not applicable: a syslog receiver never answers',
+    'is half-open': 'applies',
+    'answers hugely': 'not applicable: what answers is no syslog receiver; tested with the member',
   },
   credentials: 'not applicable: only TLS has any; tested with the member',
   async start() {
@@ -18,6 +19,7 @@ export const harness: Harness = {
     const port = receivers[0]?.port ?? 0;
     const well = () => receivers.filter(({ manner }) => manner === 'well');
     return {
+      port,
       options: {
         protocol: 'tcp',
         host: '127.0.0.1',

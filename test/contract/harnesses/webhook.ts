@@ -9,6 +9,7 @@ export const harness: Harness = {
     'is gone': 'applies',
     resets: 'applies',
     hangs: 'applies',
+    'is half-open': 'applies',
     'answers hugely': 'applies',
   },
   credentials: 'headers.Authorization',
@@ -34,6 +35,7 @@ export const harness: Harness = {
     };
     serve('well');
     return {
+      port,
       options: {
         url: `${origin}/ingest?key=${CANARY}`,
         headers: { Authorization: expected },

@@ -130,38 +130,49 @@ describe('a channel is given up', () => {
     await Promise.all(tickets.map((ticket, id) => acknowledgements.confirmed(ticket, id, running)));
   });
 
-  it('at once when asking is hopeless', async () => {
-    const acknowledgements = open(async () => {
-      throw error('halt');
-    });
+  it('when time is over, and halts where the question was halted: each try would double what is there', async () => {
+    const acknowledgements = open(
+      async () => {
+        throw error('halt');
+      },
+      { timeout: 20 },
+    );
     const sending = acknowledgements.confirmed(acknowledgements.begin(), 0, running);
-    await expect(sending).rejects.toMatchObject({ disposition: 'halt', message: 'no' });
+    await expect(sending).rejects.toMatchObject({
+      disposition: 'halt',
+      reason: 'unconfirmed',
+      message: expect.stringContaining('the last question failed: no'),
+      hint: 'why',
+    });
   });
 });
 
-it('a question that fails is asked again; what failed last is told when time is over', async () => {
-  let failures = 3;
-  const recovering = open(async (_channel, ids) => {
-    failures -= 1;
-    if (failures >= 0) throw error('retry');
-    return ids;
-  });
-  await recovering.confirmed(recovering.begin(), 0, running);
-  expect(failures).toBe(-1);
+it.each(['retry', 'halt'] as const)(
+  'a question that fails is asked again (%s); what failed last is told when time is over',
+  async (disposition) => {
+    let failures = 3;
+    const recovering = open(async (_channel, ids) => {
+      failures -= 1;
+      if (failures >= 0) throw error(disposition);
+      return ids;
+    });
+    await recovering.confirmed(recovering.begin(), 0, running);
+    expect(failures).toBe(-1);
 
-  const failing = open(
-    async () => {
-      throw error('retry');
-    },
-    { timeout: 20 },
-  );
-  const overdue = failing.confirmed(failing.begin(), 0, running);
-  await expect(overdue).rejects.toMatchObject({
-    reason: 'unconfirmed',
-    message: expect.stringContaining('the last question failed: no'),
-    hint: 'why',
-  });
-});
+    const failing = open(
+      async () => {
+        throw error('retry');
+      },
+      { timeout: 20 },
+    );
+    const overdue = failing.confirmed(failing.begin(), 0, running);
+    await expect(overdue).rejects.toMatchObject({
+      reason: 'unconfirmed',
+      message: expect.stringContaining('the last question failed: no'),
+      hint: 'why',
+    });
+  },
+);
 
 it('a fault in asking reaches those who wait', async () => {
   const acknowledgements = open(async () => {

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AccessToken, BearerToken, bearerUrl, requestToken } from '../../../src/outputs/http/bearer.ts';
+import { SentCredentials } from '../../../src/outputs/http/credentials.ts';
 import { type HttpAnswer, HttpPoster } from '../../../src/outputs/http/poster.ts';
+import { OutputError } from '../../../src/outputs/output.ts';
 import { Secret } from '../../../src/secret.ts';
 import { type Answer, HttpReceiver } from '../../fakes/http-receiver.ts';
 
@@ -36,7 +38,8 @@ class Issuer {
 }
 
 function answered(status: number): HttpAnswer {
-  return { status, retryAfterMs: undefined, body: '', bytes: Buffer.of(), complete: true, credentialsChanged: false };
+  const credentials = new SentCredentials([]);
+  return { status, retryAfterMs: undefined, mediaType: '', body: '', bytes: Buffer.of(), complete: true, credentials };
 }
 
 describe('a bearer token', () => {
@@ -48,7 +51,7 @@ describe('a bearer token', () => {
   beforeEach(() => {
     issuer = new Issuer();
     now = 1000;
-    bearer = new BearerToken(issuer.request, () => now);
+    bearer = new BearerToken(Secret.of('hush'), issuer.request, () => now);
     sent = [];
   });
 
@@ -99,6 +102,21 @@ describe('a bearer token', () => {
   it.each([400, 403, 429, 500])('is not fetched anew for status %i', async (status) => {
     expect(await use([status])).toMatchObject({ status });
     expect(issuer.asked).toHaveLength(1);
+  });
+
+  it('that is forbidden something points at its credential, and does not outlive it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'bearer-'));
+    const file = join(folder, 'credential');
+    writeFileSync(file, 'old');
+    bearer = new BearerToken(Secret.fromFile(file), issuer.request, () => now);
+    const forbidden = new OutputError('no', { reason: 'auth', disposition: 'halt' });
+    const { credentials } = await use([403]);
+    expect(credentials.judge(forbidden)).toBe(forbidden);
+    writeFileSync(file, 'new');
+    expect(credentials.judge(forbidden)).toMatchObject({ disposition: 'retry', retryAfterMs: 0 });
+    await use();
+    expect(sent).toEqual(['Bearer t1', 'Bearer t2']);
+    rmSync(folder, { recursive: true });
   });
 
   it('that another send has replaced already is not replaced again', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { codeOf } from '../../../src/errors.ts';
+import { SentCredentials } from '../../../src/outputs/http/credentials.ts';
 import type { HttpPoster } from '../../../src/outputs/http/poster.ts';
 import { classify } from '../../../src/outputs/http/status.ts';
 import type { OutputError } from '../../../src/outputs/output.ts';
@@ -17,14 +18,16 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe('an answer', () => {
   it('comes with its status, its Retry-After and its body', async () => {
     const receiver = await started();
-    receiver.react = () => ({ status: 503, headers: { 'retry-after': '12' }, body: 'later' });
+    const headers = { 'retry-after': '12', 'content-type': 'Text/Plain; charset=utf-8' };
+    receiver.react = () => ({ status: 503, headers, body: 'later' });
     expect(await post(poster(receiver.origin))).toEqual({
       status: 503,
       retryAfterMs: 12_000,
       body: 'later',
       bytes: Buffer.from('later'),
       complete: true,
-      credentialsChanged: false,
+      mediaType: 'text/plain',
+      credentials: expect.any(SentCredentials),
     });
   });
 
@@ -92,7 +95,35 @@ describe('credentials', () => {
     const headers = { authorization: Secret.fromFile(token) };
     writeFileSync(token, 'new');
     const answers = await Promise.all([post(sender, { headers }), post(sender, { headers })]);
-    expect(answers.map(({ credentialsChanged }) => credentialsChanged)).toEqual([true, true]);
+    for (const answer of answers) expect(refusal(sender, answer)).toMatchObject({ disposition: 'retry' });
+  });
+
+  it('are read again for what refuses them without a status of its own, and for nothing else', async () => {
+    const token = join(folder, 'token-by-code');
+    writeFileSync(token, 'old');
+    const receiver = await started();
+    receiver.react = () => ({ status: 400 });
+    const sender = poster(receiver.origin);
+    const secret = Secret.fromFile(token);
+    const answer = await post(sender, { signedWith: secret });
+    writeFileSync(token, 'new');
+    const split = { accepted: false, reason: 'refused', disposition: 'split' } as const;
+    expect(sender.refusal(answer, split)).toMatchObject({ disposition: 'split' });
+    expect(secret.read()).toBe('old');
+    const auth = { accepted: false, reason: 'auth', disposition: 'halt' } as const;
+    expect(sender.refusal(answer, auth)).toMatchObject({ disposition: 'retry', retryAfterMs: 0 });
+    expect(secret.read()).toBe('new');
+  });
+
+  it('that no header can hold are read again from their file', async () => {
+    const token = join(folder, 'broken-token');
+    writeFileSync(token, 'to\nken');
+    const sender = poster((await started()).origin);
+    const headers = { authorization: Secret.fromFile(token) };
+    expect(await failed(post(sender, { headers }))).toMatchObject({ disposition: 'halt', reason: 'auth' });
+    writeFileSync(token, 'token');
+    expect(await failed(post(sender, { headers }))).toMatchObject({ disposition: 'retry', retryAfterMs: 0 });
+    expect((await post(sender, { headers })).status).toBe(200);
   });
 
   it('with a line break in them are refused before anything is sent', async () => {

@@ -5,15 +5,12 @@ import { classify, MAX_RETRY_AFTER, statusText } from '../../../src/outputs/http
 /** Every status that RFC 9110 and its successors name, and what becomes of a batch. */
 const TABLE: readonly (readonly [outcome: string, statuses: readonly number[]])[] = [
   ['accepted', [200, 201, 202, 203, 204, 205, 206, 207, 260]],
-  ['halt refused', [300, 301, 302, 303, 304, 307, 308, 404, 405, 410]],
+  ['halt refused', [300, 301, 302, 303, 304, 307, 308, 402, 404, 405, 406, 410, 411, 415, 421, 426, 428, 431, 451]],
   ['halt auth', [401, 403, 407]],
   ['retry timeout', [408]],
   ['retry server', [425, 500, 501, 502, 503, 504, 507, 511, 599]],
   ['retry rate_limited', [429]],
-  [
-    'split refused',
-    [400, 402, 406, 409, 411, 412, 413, 414, 415, 416, 417, 418, 421, 422, 423, 424, 426, 428, 431, 451],
-  ],
+  ['split refused', [400, 409, 412, 413, 414, 416, 417, 418, 422, 423, 424]],
 ];
 
 describe('classify', () => {

@@ -22,6 +22,11 @@ describe('rejectedLogRecords', () => {
     expect(rejectedLogRecords(json(said(count)))).toBe(BigInt(count));
   });
 
+  it.each([7, '7'])('goes by the name of the .proto file too: %j', (count) => {
+    expect(rejectedLogRecords(json({ partial_success: { rejected_log_records: count } }))).toBe(7n);
+    expect(rejectedLogRecords(json({ partialSuccess: { rejected_log_records: count } }))).toBe(7n);
+  });
+
   it('is the largest and the smallest 64-bit integer too', () => {
     for (const count of ['9223372036854775807', '-9223372036854775808']) {
       expect(rejectedLogRecords(protobuf(messages.response, said(count)))).toBe(BigInt(count));
@@ -41,6 +46,7 @@ describe('rejectedLogRecords', () => {
     ['null for a message', json({ partialSuccess: null })],
     ['null for a number', json(said(null))],
     ['names of a later version', json({ later: 1, partialSuccess: { more: [] } })],
+    ['the names of the .proto file', json({ partial_success: { error_message: 'w' } })],
     ['fields of a later version', Buffer.from('120548656c6c6f1d000000002100000000000000002801', 'hex')],
   ])('is none in %s', (_, body) => {
     expect(rejectedLogRecords(body)).toBe(0n);
@@ -60,6 +66,8 @@ describe('rejectedLogRecords', () => {
     ['a partial success that is no message', json({ partialSuccess: 'no' })],
     ['a number with a fraction', json(said(1.5))],
     ['a number in words', json(said('three'))],
+    ["another API's words", json({ status: 'ok' })],
+    ['an error in its place', json({ code: 13, message: 'no' })],
   ])('is not to be had from %s', (_, body) => {
     expect(rejectedLogRecords(body)).toBeUndefined();
   });

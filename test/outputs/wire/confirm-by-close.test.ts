@@ -120,6 +120,24 @@ describe('a batch confirmed by close', () => {
     expect(error).toMatchObject({ reason: 'connect', disposition: 'halt' });
   });
 
+  it('does not count when 10 MB are answered, of which the first bytes are kept', async () => {
+    receiver.manner = 'answers hugely';
+    const dialed: Connection[] = [];
+    const dialer = dialerTo(receiver.port);
+    const dial = dialer.dial.bind(dialer);
+    dialer.dial = async (signal) => {
+      const connection = await dial(signal);
+      dialed.push(connection);
+      return connection;
+    };
+    const since = performance.now();
+    const error = await errorOf(wire({ dialer }).deliver(batch, never));
+    expect(error).toMatchObject({ reason: 'connect', disposition: 'halt', hint: expect.stringContaining('syslog') });
+    expect(performance.now() - since).toBeLessThan(5_000);
+    expect(dialed[0]?.answer?.length).toBeLessThanOrEqual(64 * 1024);
+    await expect.poll(() => receiver.connections).toBe(0);
+  });
+
   it('does not count when the close comes sooner than our own could have got there', async () => {
     const far = wire({ dialer: new FarAway(receiver.port, 400) });
     // Seven handshakes are not enough to be sure that the receiver is far away.

@@ -63,6 +63,12 @@ describe('a batch confirmed by write', () => {
     await expect(wire.deliver(hugeBatch, never)).rejects.toMatchObject({ reason: 'unconfirmed', disposition: 'retry' });
   });
 
+  it('does not count when the receiver answers, were it 10 MB, and the connection is dropped', async () => {
+    receiver.manner = 'answers hugely';
+    await expect(wire.deliver(batch, never)).rejects.toMatchObject({ reason: 'connect', disposition: 'halt' });
+    await expect.poll(() => receiver.connections).toBe(0);
+  });
+
   it('can be aborted in the middle, with the reason, and used again', async () => {
     receiver.manner = 'hangs';
     const stop = new AbortController();

@@ -136,8 +136,10 @@ describe('a batch over RELP', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.constantFrom(200, 500, 404), { maxLength: 300 }), async (codes) => {
         server.codeFor = (message) => codes[Number(message)] ?? 200;
+        // One that is taken, so that the others are not refused with all.
+        const course = [...codes, 200];
         const { refused, unsettled } = await relp().deliver(
-          codes.map((_, index) => `${index}`),
+          course.map((_, index) => `${index}`),
           never,
         );
         expect(unsettled).toBeUndefined();
@@ -164,6 +166,27 @@ describe('a refused message', () => {
     const delivery = await relp().deliver(messages(3), never);
     expect(delivery).toEqual({ refused: new Map([[1, 'the receiver refused it with code 500']]) });
     expect(server.messages).toEqual([messages(3)[0], messages(3)[2]]);
+  });
+
+  it.each([1, 3, 200])(
+    'is told as refused also when all %i are: whether that is an outage is for the dispatcher to see',
+    async (count) => {
+      server.codeFor = () => 500;
+      const { refused, unsettled } = await relp().deliver(messages(count), never);
+      expect(refused.size).toBe(count);
+      expect(unsettled).toBeUndefined();
+    },
+  );
+
+  it('before the session stood still, with none taken, is left over like the rest', async () => {
+    server.codeFor = () => {
+      server.manner = 'hangs';
+      return 500;
+    };
+    await expect(relp({ sendTimeout: 300 }).deliver(messages(5), never)).rejects.toMatchObject({
+      disposition: 'retry',
+      reason: 'unconfirmed',
+    });
   });
 });
 
