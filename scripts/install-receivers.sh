@@ -3,7 +3,7 @@
 # syslog-ng, which Debian does not allow beside rsyslog, extracted into .cache/syslog-ng. May be run again at any time.
 # It never fails: a test whose receiver is missing is skipped and named in the report.
 set -u
-packages='rsyslog rsyslog-gnutls rsyslog-openssl rsyslog-relp prometheus openssl kcat nats-server'
+packages='rsyslog rsyslog-gnutls rsyslog-openssl rsyslog-relp prometheus openssl kcat nats-server zsh fish'
 # syslog-ng-core, the libraries that it depends on, and libffi8 for libglib.
 syslog_ng_packages='syslog-ng-core libcap2 libffi8 libglib2.0-0 libivykis0 libjson-c5 libnet1 libpcre3 libssl3 libsystemd0 libwrap0'
 prefix=$(cd "$(dirname "$0")/.." && pwd)/.cache/syslog-ng

@@ -104,6 +104,11 @@ export class MimecastClient {
     return this.#limiter.startedLastMinute;
   }
 
+  /** How long nothing is sent yet because Mimecast's quota is used up, ms. */
+  get heldBackMs(): number {
+    return this.#limiter.heldBackMs;
+  }
+
   /** Mean time of the last answers, ms; undefined before the first. */
   get responseMs(): number | undefined {
     const times = this.#answerTimes;

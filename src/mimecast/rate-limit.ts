@@ -99,6 +99,11 @@ export class RateLimiter {
     return this.#started.length;
   }
 
+  /** How long nothing is sent yet because Mimecast's quota is used up, ms; 0 when nothing keeps it. */
+  get heldBackMs(): number {
+    return Math.max(0, this.#notBefore - this.#clock.now());
+  }
+
   /** Waits for a turn and does the work in it. Rejects with the signal's reason when aborted while it waits. */
   async turn<T>(options: TurnOptions, work: () => Promise<T>): Promise<T> {
     await this.#untilMyTurn(options);

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { Agent, type Dispatcher, EnvHttpProxyAgent, ProxyAgent, request } from 'undici';
 import { ForwarderError } from '../errors.ts';
+import { STRICT_TLS } from '../tls.ts';
 import { connectionFailure, tooLarge, unreadableEncoding } from './connection-failure.ts';
 import { isLoopback, type MimecastOptions } from './options.ts';
 import { type AnswerHeaders, headerText } from './rate-limit.ts';
@@ -124,7 +125,8 @@ function dispatcherFor(
   { baseUrl, requestTimeout, proxy, caFile }: TransportOptions,
   lifetime: AbortSignal,
 ): Dispatcher {
-  const socket = { timeout: requestTimeout, signal: lifetime, ...(caFile && { ca: trustedWith(caFile) }) };
+  const trust = caFile && { ca: trustedWith(caFile) };
+  const socket = { ...STRICT_TLS, timeout: requestTimeout, signal: lifetime, ...trust };
   const agent = {
     headersTimeout: requestTimeout,
     bodyTimeout: requestTimeout,

@@ -33,6 +33,12 @@ export class Metrics {
     [],
   );
 
+  readonly apiHeldBack = this.#gauge(
+    'api_held_back_seconds',
+    "How long nothing is asked for yet because Mimecast's quota is used up; 0 when nothing keeps it.",
+    [],
+  );
+
   readonly pollLastSuccess = this.#gauge(
     'poll_last_success_timestamp_seconds',
     'When a poll last read all that was asked for, seconds since 1970.',
@@ -49,6 +55,21 @@ export class Metrics {
     'Scheduled polls that did not start because the one before was still at work.',
     ['feed'],
   );
+  readonly sweepLastSuccess = this.#gauge(
+    'sweep_last_success_timestamp_seconds',
+    'When a sweep last read its whole span again, seconds since 1970.',
+    ['feed'],
+  );
+  readonly feedFallingBehind = this.#gauge(
+    'feed_falling_behind',
+    '1 when the feed is read, but has been no less behind than before for an hour.',
+    ['feed'],
+  );
+  readonly feedQuiet = this.#gauge(
+    'feed_quiet_seconds',
+    'How much log time was read since the newest event; since where reading began when there was none. It does not grow while reading fails.',
+    ['feed'],
+  );
   readonly feedLag = this.#gauge('feed_lag_seconds', 'Now less the checkpoint: how far behind reading is.', ['feed']);
   readonly feedLateness = this.#histogram(
     'feed_lateness_seconds',
@@ -61,6 +82,12 @@ export class Metrics {
     'Date of the newest event that was read, seconds since 1970.',
     ['feed'],
   );
+  readonly feedGaps = this.#gauge(
+    'feed_gaps',
+    'Stretches of time between the begin of the feed and its checkpoint that no complete window covers: they were not read. Normally 0.',
+    ['feed'],
+  );
+  readonly feedGapSeconds = this.#gauge('feed_gap_seconds', 'How long these stretches are together.', ['feed']);
   readonly records = this.#counter('records_total', 'Records read, by outcome: new, duplicate, variant, malformed.', [
     'feed',
     'outcome',
@@ -87,6 +114,11 @@ export class Metrics {
     'Age of the oldest event that waits for the output, since it was stored; 0 when none waits.',
     ['output'],
   );
+  readonly outputFallingBehind = this.#gauge(
+    'output_falling_behind',
+    '1 when the output accepts events, but its backlog has been no smaller than before for an hour.',
+    ['output'],
+  );
   readonly outputUp = this.#gauge('output_up', '1 when the last send was accepted, 0 when it failed.', ['output']);
   readonly outputRejects = this.#gauge('output_rejects', 'Events kept because the output refused them for good.', [
     'output',
@@ -106,10 +138,23 @@ export class Metrics {
 
   readonly storeEvents = this.#gauge('store_events', 'Events in the store.', []);
   readonly storeSize = this.#gauge('store_size_bytes', 'Size of the store on disk, its write-ahead log included.', []);
+  readonly storeMaxSize = this.#gauge('store_max_size_bytes', 'What the store may use: store.maxSize.', []);
+  readonly storeFreeDisk = this.#gauge('store_free_disk_bytes', 'What is free on the disk of the store.', []);
+  readonly storeMinFreeDisk = this.#gauge(
+    'store_min_free_disk_bytes',
+    'What must stay free there: store.minFreeDisk.',
+    [],
+  );
   readonly collectingPaused = this.#gauge(
     'collecting_paused',
     '1 while collecting is paused, by reason: store_full, disk_full.',
     ['reason'],
+  );
+  readonly ready = this.#gauge('ready', '1 when /readyz says ready, else 0.', []);
+  readonly configInForce = this.#gauge(
+    'config_in_force',
+    '0 when a reload brought a config that could not be applied, so that the one before is still in force.',
+    [],
   );
   readonly buildInfo = this.#gauge('build_info', 'Always 1; the version and the Node that runs it.', [
     'version',

@@ -7,6 +7,7 @@ import { readiness } from '../status/readiness.ts';
 import type { Snapshot } from '../status/snapshot.ts';
 import { renderTerminal } from '../status/terminal.ts';
 import { Exposer } from './exposition.ts';
+import { isKnownHost } from './host-check.ts';
 import { type ListenAddress, listenFailure } from './listen.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -14,6 +15,8 @@ export interface ServerOptions {
   readonly listen: ListenAddress;
   /** Bearer token for everything but the two probes. */
   readonly token?: Secret | undefined;
+  /** Names that requests may go by besides those of `isKnownHost` and the one in `listen`; `*.example` stands for all below. */
+  readonly allowedHosts?: readonly string[];
   readonly metrics: Metrics;
   readonly snapshot: () => Snapshot;
   /** Whether the process works: that it answers at all says that the event loop turns. */
@@ -33,12 +36,17 @@ export interface StatusServer {
 const LIMITS = {
   maxHeaderSize: 8192,
   headersTimeout: 5000,
-  requestTimeout: 10_000,
+  requestTimeout: 5000,
   keepAliveTimeout: 5000,
   /** How often the two timeouts above are looked at. */
   connectionsCheckingInterval: 1000,
 } as const;
 const MAX_CONNECTIONS = 64;
+/**
+ * Who sends requests in a row and reads no answer makes us hold them all: Node reads 64 KiB at once, which is 1,400 requests, and an
+ * answer of `/metrics` is 500 times as long as its request.
+ */
+const MAX_REQUESTS_PER_CONNECTION = 16;
 /** A client that neither sends nor reads for so long is cut off, wherever in the exchange it stands. */
 const IDLE_TIMEOUT = 15_000;
 const CLOSE_PATIENCE = 1000;
@@ -52,15 +60,29 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-type Route = { readonly open: boolean; answer(request: IncomingMessage): Answer | Promise<Answer> };
+interface Route {
+  /** Whether it is answered without the token. */
+  readonly open: boolean;
+  /** Whether it is answered under any name: it tells no more than that the process works. */
+  readonly anyHost?: boolean;
+  answer(request: IncomingMessage): Answer | Promise<Answer>;
+}
+
+/** Who may ask. */
+interface Guard {
+  readonly token: Secret | undefined;
+  readonly allowedHosts: readonly string[];
+}
 
 /** Serves metrics, probes and status. Rejects with a `ForwarderError` when it cannot listen. */
 export async function startServer(options: ServerOptions): Promise<StatusServer> {
   const routes = routesOf(options);
+  const guard = { token: options.token, allowedHosts: [options.listen.host, ...(options.allowedHosts ?? [])] };
   const server = createServer(LIMITS, (request, response) => {
-    void respond(request, response, routes, options.token);
+    void respond(request, response, routes, guard);
   });
   server.maxConnections = MAX_CONNECTIONS;
+  server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
   server.timeout = IDLE_TIMEOUT;
   server.on('clientError', refuseGarbage);
   await new Promise<void>((resolve, reject) => {
@@ -87,7 +109,7 @@ function routesOf({ metrics, snapshot, healthy, collect }: ServerOptions): Reado
   };
   return new Map<string, Route>([
     ['/metrics', { open: false, answer: scrape }],
-    ['/healthz', { open: true, answer: () => healthAnswer(healthy()) }],
+    ['/healthz', { open: true, anyHost: true, answer: () => healthAnswer(healthy()) }],
     ['/readyz', { open: true, answer: () => readyAnswer(snapshot()) }],
     ['/api/status', { open: false, answer: () => json(200, assess(snapshot())) }],
     ['/', { open: false, answer: () => text(200, statusPage(snapshot())) }],
@@ -98,11 +120,11 @@ async function respond(
   request: IncomingMessage,
   response: ServerResponse,
   routes: ReadonlyMap<string, Route>,
-  token: Secret | undefined,
+  guard: Guard,
 ): Promise<void> {
   let answer: Answer;
   try {
-    answer = await answerTo(request, routes, token);
+    answer = await answerTo(request, routes, guard);
   } catch {
     // The store may be locked or broken. What exactly is wrong is in the log; it is nothing to tell a stranger.
     answer = text(500, 'the status cannot be read now; the log says why\n');
@@ -120,12 +142,20 @@ async function respond(
 function answerTo(
   request: IncomingMessage,
   routes: ReadonlyMap<string, Route>,
-  token: Secret | undefined,
+  { token, allowedHosts }: Guard,
 ): Answer | Promise<Answer> {
   const path = (request.url ?? '').split('?', 1)[0] ?? '';
   const route = routes.get(path);
+  // Who has the token is no page in a browser, whatever name it came by.
+  const provesToken = token !== undefined && isAuthorized(request, token);
+  if (!provesToken && !route?.anyHost && !isKnownHost(request.headers.host, allowedHosts)) {
+    return text(
+      421,
+      'this is not served under that host name; where it should be, add the name to http.allowedHosts\n',
+    );
+  }
   // Without the token not even which paths there are is told.
-  if (!route?.open && !isAuthorized(request, token)) {
+  if (!route?.open && token !== undefined && !provesToken) {
     return { ...text(401, 'a bearer token is needed\n'), headers: { 'www-authenticate': 'Bearer' } };
   }
   if (route === undefined) return text(404, 'there is nothing here\n');
@@ -136,8 +166,7 @@ function answerTo(
 }
 
 /** Compared as digests in constant time: neither content nor length of the token can be timed. */
-function isAuthorized(request: IncomingMessage, token: Secret | undefined): boolean {
-  if (token === undefined) return true;
+function isAuthorized(request: IncomingMessage, token: Secret): boolean {
   const given = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
   return timingSafeEqual(digest(given), digest(token.read()));
 }

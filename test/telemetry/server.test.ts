@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { text as readAll } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -70,7 +70,7 @@ describe('routes', () => {
     const health = await fetch(`${url}/healthz`);
     expect([health.status, await health.json()]).toEqual([503, healthy]);
     const ready = await fetch(`${url}/readyz`);
-    expect([ready.status, await ready.json()]).toEqual([
+    expect([ready.status, await ready.json()]).toMatchObject([
       503,
       { ready: false, reasons: [{ reason: 'output_refusing', output: 'splunk', since: '2026-11-23T14:02:11.000Z' }] },
     ]);
@@ -124,6 +124,46 @@ describe('the bearer token', () => {
   it.each(['/healthz', '/readyz'])('is not asked for by %s', async (path) => {
     const { url } = await serve({ token: Secret.of(TOKEN) });
     expect((await fetch(url + path)).status).toBe(200);
+  });
+});
+
+describe('the host name that a request goes by', () => {
+  /** As a browser sends it; `fetch` does not let its Host be chosen. */
+  async function asked(server: StatusServer, path: string, host: string, headers: Record<string, string> = {}) {
+    const request = httpRequest(server.url + path, { headers: { host, ...headers } });
+    request.end();
+    const [response]: IncomingMessage[] = await once(request, 'response');
+    if (response === undefined) throw new Error('no answer');
+    return { status: response.statusCode, body: await readAll(response) };
+  }
+
+  it.each(['/', '/metrics', '/api/status', '/readyz', '/nothing'])(
+    'is looked at before %s is answered',
+    async (path) => {
+      const server = await serve();
+      const { status, body } = await asked(server, path, 'evil.example:9464');
+      expect([status, body]).toEqual([421, expect.stringContaining('http.allowedHosts')]);
+      expect(body).not.toContain('evil');
+    },
+  );
+
+  it('is nothing to the health probe, which tells nothing', async () => {
+    expect((await asked(await serve(), '/healthz', 'probe.example')).status).toBe(200);
+  });
+
+  it('may be what the operator allows, and what it listens to', async () => {
+    const server = await serve({ allowedHosts: ['relay01.corp.example'] });
+    expect((await asked(server, '/metrics', 'relay01.corp.example:9464')).status).toBe(200);
+    expect((await asked(server, '/metrics', `localhost:${new URL(server.url).port}`)).status).toBe(200);
+    const named = await serve({ listen: { host: 'localhost', port: 0 } });
+    expect((await asked(named, '/metrics', 'LOCALHOST')).status).toBe(200);
+  });
+
+  it('may be any for who has the token: no page in a browser has it', async () => {
+    const server = await serve({ token: Secret.of(TOKEN) });
+    const scrape = (authorization: string) => asked(server, '/metrics', 'relay01.corp.example', { authorization });
+    expect((await scrape(`Bearer ${TOKEN}`)).status).toBe(200);
+    expect((await scrape('Bearer wrong')).status).toBe(421);
   });
 });
 
@@ -203,14 +243,83 @@ describe('bad clients', () => {
     expect(await readAll(garbage)).toMatch(/^HTTP\/1\.1 400 /);
   });
 
-  it('cuts off who never ends the request', async () => {
+  it.each([
+    ['GET /../metrics', 404],
+    ['GET /./metrics', 404],
+    ['GET //metrics', 404],
+    ['GET /metrics/', 404],
+    ['GET /METRICS', 404],
+    ['GET /%6detrics', 404],
+    ['GET /metrics%00', 404],
+    ['GET /healthz/../metrics', 404],
+    ['GET /healthz;/../metrics', 404],
+    ['GET /healthz\\..\\metrics', 404],
+    ['GET http://evil.example/metrics', 404],
+    ['GET /metrics#fragment', 404],
+    ['GET *', 404],
+    ['OPTIONS *', 404],
+    ['TRACE /metrics', 405],
+    ['DELETE /api/status', 405],
+    ['PUT /', 405],
+    ['GET /metrics\u0000', 400],
+    ['get /metrics', 400],
+    ['FETCH /metrics', 400],
+  ])('%s is nothing here: %i', async (line, status) => {
     const { url } = await serve();
+    const socket = await dial(url);
+    socket.write(`${line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`);
+    const answer = await readAll(socket);
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(answer).not.toContain('mimecast_forwarder_');
+  });
+
+  it.each([
+    ['two lengths', 'content-length: 5\r\ncontent-length: 6\r\n'],
+    ['a length beside chunks', 'content-length: 5\r\ntransfer-encoding: chunked\r\n'],
+    ['a folded header', 'x: a\r\n b\r\nhost : localhost\r\n'],
+    ['no host', ''],
+  ])('refuses what servers read differently: %s', async (_name, headers) => {
+    const { url } = await serve();
+    const socket = await dial(url);
+    const host = headers === '' ? '' : 'host: localhost\r\n';
+    socket.write(`GET /metrics HTTP/1.1\r\n${host}${headers}\r\nhelloGET /api/status HTTP/1.1\r\n\r\n`);
+    expect(await readAll(socket)).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  it('answers only so many requests that were sent in a row', async () => {
+    const metrics = filledMetrics();
+    let asked = 0;
+    const collect = () => {
+      asked += 1;
+    };
+    const { url } = await serve({ metrics, collect });
+    const greedy = await dial(url);
+    let answers = '';
+    greedy.setEncoding('utf8').on('data', (text: string) => {
+      answers += text;
+    });
+    greedy.write('GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n'.repeat(1400));
+    await expect.poll(() => answers).toContain('HTTP/1.1 503 ');
+    expect([asked, answers.match(/HTTP\/1\.1 200 /g)?.length]).toEqual([16, 16]);
+    greedy.destroy();
+  });
+
+  it('cuts off who never ends the request, and who sends its body drop by drop', async () => {
+    const { url } = await serve();
+    const began = performance.now();
     const slow = await dial(url);
     slow.write('GET / HTTP/1.1\r\nhost: x\r\n');
-    const began = performance.now();
+    const dripping = await dial(url);
+    dripping.write('POST /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n');
+    const drip = setInterval(() => dripping.write('x'), 200);
+    const answer = readAll(dripping);
     await readAll(slow);
     expect(performance.now() - began).toBeLessThan(9000);
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    // It was answered at once; only its connection had to be waited for.
+    expect(await answer).toMatch(/^HTTP\/1\.1 405 /);
+    clearInterval(drip);
+    expect(performance.now() - began).toBeLessThan(14_000);
   });
 
   it('takes no more connections than it can serve', async () => {
