@@ -2,8 +2,10 @@ import type { Logger } from 'pino';
 import { ForwarderError, messageOf } from '../errors.ts';
 import { MimecastError } from '../mimecast/errors.ts';
 import { Backoff, sleep } from '../retry.ts';
+import type { Trouble } from '../status/snapshot.ts';
 import { StoreError } from '../store/errors.ts';
-import type { Episode } from '../telemetry/episodes.ts';
+import type { Episode, Failure } from '../telemetry/episodes.ts';
+import { type CollectorState, PollHistory } from './history.ts';
 import type { Poller } from './poller.ts';
 import { CollectingPaused, type Pressure } from './pressure.ts';
 import { SpanReader } from './span.ts';
@@ -35,15 +37,6 @@ const OUTPUT_PATIENCE = 15;
 /** A sweep that fails this often in a row is left to the next one. */
 const SWEEP_PATIENCE = 10;
 
-/** What the last polls did, for status. Times are ms since 1970. */
-export interface CollectorState {
-  /** When Mimecast last answered: the end of the last poll, or of the last page while a walk is under way. */
-  readonly lastPollAt: number | null;
-  readonly lastSuccessAt: number | null;
-  readonly lastPollNew: number;
-  readonly lastPollDurationMs: number;
-}
-
 /**
  * Keeps one feed read: the only loop round its poller. It never gives up and never exits for a failure of Mimecast's; what it
  * waits for, it tells (`episode`), so that waiting is never silent.
@@ -58,7 +51,8 @@ export class Collector {
   readonly #signals: CollectorSignals;
   #polling: Promise<void> | undefined;
   #sweeping: Promise<void> | undefined;
-  #state: CollectorState = { lastPollAt: null, lastSuccessAt: null, lastPollNew: 0, lastPollDurationMs: 0 };
+  readonly #history: PollHistory;
+  #sweepTrouble: Trouble | null = null;
 
   constructor(parts: {
     readonly poller: Poller;
@@ -76,10 +70,21 @@ export class Collector {
     this.#pressure = parts.pressure;
     this.#logger = parts.logger.child({ feed: parts.context.feed.name });
     this.#signals = parts.signals;
+    this.#history = new PollHistory(parts.context.now);
   }
 
   get state(): CollectorState {
-    return this.#state;
+    return this.#history.state;
+  }
+
+  /** See `PollHistory.idleMs`. */
+  get idleMs(): number {
+    return this.#history.idleMs;
+  }
+
+  /** Why the sweep fails; also after it was left to the next one, until that is good. */
+  get sweepTrouble(): Trouble | null {
+    return this.#sweepTrouble;
   }
 
   /** A scheduled poll. Skipped, and counted as such, while the one before is at work. Resolves at once. */
@@ -118,17 +123,15 @@ export class Collector {
     const { metrics, feed, now } = this.#context;
     const passing = new Backoff(PASSING);
     const lasting = new Backoff(LASTING);
-    const startedAt = now();
-    let added = 0;
     let failures = 0;
-    let lastFailureAt = startedAt;
+    let lastFailureAt = now();
+    this.#history.begins();
     while (!this.#signals.stopping.aborted) {
       try {
         this.#pressure.ensureRoom();
         const step = await this.poller.pollOnce(this.#signals.abort);
-        added += step.added.length;
+        this.#history.page(step);
         failures = 0;
-        this.#state = { ...this.#state, lastPollAt: now() };
         passing.reset();
         lasting.reset();
         // One good page between failures is not yet good news; a whole window is, or a good while.
@@ -137,15 +140,8 @@ export class Collector {
           await this.#letOutputsKeepUp();
           continue;
         }
-        const finishedAt = now();
-        metrics.pollLastSuccess.set({ feed: feed.name }, finishedAt / 1000);
-        metrics.pollDuration.observe({ feed: feed.name }, (finishedAt - startedAt) / 1000);
-        this.#state = {
-          lastPollAt: finishedAt,
-          lastSuccessAt: finishedAt,
-          lastPollNew: added,
-          lastPollDurationMs: finishedAt - startedAt,
-        };
+        metrics.pollDuration.observe({ feed: feed.name }, this.#history.ends() / 1000);
+        metrics.pollLastSuccess.set({ feed: feed.name }, (this.state.lastSuccessAt ?? now()) / 1000);
         return;
       } catch (error) {
         if (this.#signals.abort.aborted) return;
@@ -175,24 +171,39 @@ export class Collector {
           const to = (await client.serverNow(this.#signals.abort)) - settle;
           // Never before the feed began: who starts with `startFrom: 1h` does not want yesterday's events in the night.
           const from = Math.max(to - sweepSpan, store.checkpoints.get(feed.name)?.begunAt ?? 0);
-          reader = new SpanReader(this.#context, { from, to }, maxWindow);
+          reader = new SpanReader(this.#context, { from, to }, maxWindow, 'sweep');
         }
         found += (await reader.readOnce(this.#signals.abort)).added.length;
         backoff.reset();
         if (!reader.done) continue;
         store.checkpoints.swept(feed.name, now());
+        this.#sweepTrouble = null;
         this.#logger.info({ found }, 'the sweep has read its whole span again');
         return;
       } catch (error) {
         if (this.#signals.abort.aborted) return;
         this.#refuseIfFatal(error);
-        if (backoff.failures >= SWEEP_PATIENCE) {
+        const isLast = backoff.failures >= SWEEP_PATIENCE;
+        const delay = backoff.next(retryAfterOf(error));
+        this.#noteSweepFailure(error, isLast ? null : now() + delay);
+        if (isLast) {
           this.#logger.warn({ err: error }, 'the sweep is left to the next one');
           return;
         }
-        await this.#pause(backoff.next(retryAfterOf(error)));
+        await this.#pause(delay);
       }
     }
+  }
+
+  #noteSweepFailure(error: unknown, nextTryAt: number | null): void {
+    const at = this.#context.now();
+    const before = this.#sweepTrouble;
+    this.#sweepTrouble = {
+      ...failureOf(error, isPassing(error), nextTryAt),
+      since: before?.since ?? at,
+      at,
+      count: (before?.count ?? 0) + 1,
+    };
   }
 
   /**
@@ -218,9 +229,13 @@ export class Collector {
   }
 
   #tell(error: unknown, retryable: boolean, nextTryAt: number): void {
-    const hint = error instanceof ForwarderError ? (error.hint ?? null) : null;
-    this.episode.failed({ reason: reasonOf(error), message: messageOf(error), hint, retryable, nextTryAt });
+    this.episode.failed(failureOf(error, retryable, nextTryAt));
   }
+}
+
+function failureOf(error: unknown, retryable: boolean, nextTryAt: number | null): Failure {
+  const hint = error instanceof ForwarderError ? (error.hint ?? null) : null;
+  return { reason: reasonOf(error), message: messageOf(error), hint, retryable, nextTryAt };
 }
 
 function reasonOf(error: unknown): string {

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { LIMITS } from '../status/condition.ts';
 import type { PageOutcome } from '../store/pages.ts';
 import { type WalkContext, WindowWalk } from './walk.ts';
 import { isInFuture, nextWindow, type WindowOptions } from './window.ts';
@@ -9,6 +10,12 @@ export interface PollerOptions extends WindowOptions {
   /** How far back to read again when the checkpoint turns out to lie in the future, ms. */
   readonly recoverySpan: number;
 }
+
+/**
+ * What leaves Mimecast while the first window is being asked for was never within reach: `startFrom: 30d` is at the very edge of what
+ * it keeps, and is no gap some seconds later. ms.
+ */
+const START_GRACE = 3_600_000;
 
 /** What a step did. */
 export interface PollStep extends PageOutcome {
@@ -30,6 +37,7 @@ export class Poller {
   readonly #logger: Logger;
   #walk: WindowWalk | undefined;
   #reachesNow = false;
+  #hasToldOfLoss = false;
 
   constructor(context: WalkContext, options: PollerOptions, logger: Logger) {
     this.#context = context;
@@ -59,6 +67,7 @@ export class Poller {
     const now = await client.serverNow(signal);
     const saved = store.checkpoints.get(feed.name);
     const checkpoint = this.#checkpointFor(saved?.doneUntil ?? null, now);
+    this.#tellOfLoss(checkpoint, now);
     // A walk that ends in Mimecast's future is refused, or worse, empty: it was begun by a clock that was wrong.
     const resume = saved?.walk && !isInFuture(saved.walk.to, now) ? saved.walk : undefined;
     const window = nextWindow(checkpoint, now, this.#options);
@@ -66,6 +75,7 @@ export class Poller {
     const to = resume?.to ?? window.to;
     const walk = new WindowWalk(this.#context, window, {
       resume,
+      purpose: 'poll',
       progress: (next) => ({ doneUntil: next === null ? Math.max(checkpoint, to) : checkpoint, walk: next }),
     });
     // A feed that is new to the store is given its checkpoint at once: a restart must not move its beginning.
@@ -76,14 +86,45 @@ export class Poller {
   #checkpointFor(saved: number | null, now: number): number {
     const { startFrom, recoverySpan, settle } = this.#options;
     if (saved === null) {
-      const start = 'ago' in startFrom ? now - startFrom.ago : startFrom.time;
-      return Math.floor(Math.min(start, now - settle) / 1000) * 1000;
+      const wanted = 'ago' in startFrom ? now - startFrom.ago : startFrom.time;
+      const start = wholeSecond(Math.min(wanted, now - settle));
+      this.#acceptWhatIsGone(start, now);
+      return start;
     }
     if (!isInFuture(saved, now)) return saved;
     this.#logger.error(
       { feed: this.#context.feed.name, checkpoint: new Date(saved).toISOString(), now: new Date(now).toISOString() },
       "the checkpoint lies in Mimecast's future, so a clock was wrong: reading again from before now",
     );
-    return Math.floor((now - recoverySpan) / 1000) * 1000;
+    const again = wholeSecond(now - recoverySpan);
+    this.#context.store.coverage.forgetAfter(this.#context.feed.name, again);
+    return again;
   }
+
+  /** A feed that begins further back than Mimecast keeps its rows has missed nothing there. */
+  #acceptWhatIsGone(from: number, now: number): void {
+    const { store, feed } = this.#context;
+    const to = wholeSecond(Math.min(now, now - LIMITS.mimecastKeeps + START_GRACE));
+    if (from < to) store.coverage.began(feed.name, { from, to }, this.#context.now());
+    this.#hasToldOfLoss = true;
+  }
+
+  /** The windows that are too old are asked for all the same, in case that Mimecast has them still; but they count as not read. */
+  #tellOfLoss(checkpoint: number, now: number): void {
+    const keptSince = now - LIMITS.mimecastKeeps;
+    const isLate = checkpoint < keptSince;
+    const isTold = this.#hasToldOfLoss;
+    this.#hasToldOfLoss = isLate;
+    if (!isLate || isTold) return;
+    const { store, feed } = this.#context;
+    if (store.checkpoints.get(feed.name)?.begunAt === checkpoint) return;
+    this.#logger.error(
+      { feed: feed.name, from: new Date(checkpoint).toISOString(), to: new Date(keptSince).toISOString() },
+      'Mimecast was not read for longer than it keeps its records: this span is a gap, and `status` says what to do',
+    );
+  }
+}
+
+function wholeSecond(ms: number): number {
+  return Math.floor(ms / 1000) * 1000;
 }

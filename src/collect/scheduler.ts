@@ -15,26 +15,43 @@ export interface Schedule {
 export class Scheduler {
   /** The usual time between two polls, ms. */
   readonly interval: number;
+  /** The usual time between two sweeps, ms; null when there are none. */
+  readonly sweepInterval: number | null;
   readonly #tasks: ScheduledTask[];
 
   constructor(collector: Collector, schedule: Schedule, logger: Logger, onFatal: (error: unknown) => void) {
     const options = { timezone: TIMEZONE, logger: cronLogger(logger), suppressMissedWarning: true };
     const poll = createTask(schedule.poll, () => collector.poll(onFatal), options);
     this.#tasks = [poll];
+    this.interval = usualInterval(poll) ?? 60_000;
+    this.sweepInterval = null;
     if (schedule.sweep !== false) {
-      this.#tasks.push(createTask(schedule.sweep, () => collector.sweep(onFatal), options));
+      const sweep = createTask(schedule.sweep, () => collector.sweep(onFatal), options);
+      this.#tasks.push(sweep);
+      this.sweepInterval = usualInterval(sweep);
     }
-    const [first, second] = poll.getNextRuns(2);
-    this.interval = first && second ? second.getTime() - first.getTime() : 60_000;
   }
 
   async start(): Promise<void> {
     for (const task of this.#tasks) await task.start();
   }
 
+  /** Plans anew from now on: the wall clock was set. */
+  async replan(): Promise<void> {
+    for (const task of this.#tasks) {
+      await task.stop();
+      await task.start();
+    }
+  }
+
   async stop(): Promise<void> {
     for (const task of this.#tasks) await task.destroy();
   }
+}
+
+function usualInterval(task: ScheduledTask): number | null {
+  const [first, second] = task.getNextRuns(2);
+  return first && second ? second.getTime() - first.getTime() : null;
 }
 
 /** node-cron writes to the console by itself; its words belong into our log. */

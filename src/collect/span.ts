@@ -1,4 +1,5 @@
 import type { TimeWindow } from '../feeds/feed.ts';
+import type { Purpose } from '../store/coverage.ts';
 import type { PageOutcome } from '../store/pages.ts';
 import { type WalkContext, WindowWalk } from './walk.ts';
 import { windowsOf } from './window.ts';
@@ -18,11 +19,13 @@ export interface SpanProgress extends PageOutcome {
 export class SpanReader {
   readonly #context: WalkContext;
   readonly #windows: TimeWindow[];
+  readonly #purpose: Purpose;
   #walk: WindowWalk | undefined;
   #doneUntil: number;
 
-  constructor(context: WalkContext, span: TimeWindow, maxWindow: number) {
+  constructor(context: WalkContext, span: TimeWindow, maxWindow: number, purpose: Purpose) {
     this.#context = context;
+    this.#purpose = purpose;
     this.#windows = windowsOf(span, maxWindow);
     this.#doneUntil = span.from;
   }
@@ -35,7 +38,7 @@ export class SpanReader {
   async readOnce(signal: AbortSignal): Promise<SpanProgress> {
     const [window] = this.#windows;
     if (!window) throw new RangeError('the span has been read to its end');
-    this.#walk ??= new WindowWalk(this.#context, window, { background: true });
+    this.#walk ??= new WindowWalk(this.#context, window, { background: true, purpose: this.#purpose });
     const outcome = await this.#walk.step(signal);
     if (this.#walk.done) {
       this.#walk = undefined;

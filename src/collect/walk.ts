@@ -3,8 +3,11 @@ import { ForwarderError } from '../errors.ts';
 import type { RawRecord } from '../event.ts';
 import type { Feed, TimeWindow } from '../feeds/feed.ts';
 import type { MimecastClient, Page } from '../mimecast/client.ts';
-import { refusesPageToken } from '../mimecast/errors.ts';
+import { MimecastError, refusesPageToken } from '../mimecast/errors.ts';
+import { LIMITS } from '../status/condition.ts';
 import type { Walk as SavedWalk } from '../store/checkpoints.ts';
+import type { CoveredPage, Purpose } from '../store/coverage.ts';
+import { StoreError } from '../store/errors.ts';
 import { eventId } from '../store/key.ts';
 import type { Candidate, PageOutcome, PageToStore } from '../store/pages.ts';
 import type { Store } from '../store/store.ts';
@@ -26,6 +29,8 @@ export interface WalkContext {
 }
 
 export interface WalkOptions {
+  /** What the ledger says that the window was asked for. Default `poll`. */
+  readonly purpose?: Purpose;
   /** A walk that was cut short by a crash or a failure, to go on with. */
   readonly resume?: SavedWalk | undefined;
   /** Sweeps and backfills let live polling go first. */
@@ -34,6 +39,10 @@ export interface WalkOptions {
    * What to make durable with a page. Absent: the walk moves no checkpoint (sweep, backfill). `next` is null after the last page.
    */
   readonly progress?: (next: SavedWalk | null) => PageToStore['progress'];
+  /** Which records of a page are to be stored. Absent: all. */
+  readonly select?: (candidates: readonly Candidate[]) => readonly Candidate[];
+  /** Asked after the last page: does the store have all that the window gave? Absent: it has, since all was stored. */
+  readonly isWhole?: () => boolean;
 }
 
 /** Refused page tokens of one walk that are nobody's business but ours. */
@@ -50,11 +59,16 @@ export class WindowWalk {
   /** How often a page token was refused. */
   #refusals = 0;
   #state: WalkState;
+  /** The window as it was asked for; the state's own moves on where page tokens fail. */
+  readonly #asked: TimeWindow;
+  /** Since when Mimecast kept its rows when it gave the first page, which has the oldest. */
+  #keptSince: number | undefined;
 
   constructor(context: WalkContext, window: TimeWindow, options: WalkOptions = {}) {
     this.#context = context;
     this.#options = options;
     const { resume } = options;
+    this.#asked = resume ? { from: resume.askedFrom ?? resume.from, to: resume.to } : window;
     this.#state = firstState(resume ? { from: resume.from, to: resume.to } : window);
     if (resume?.token) {
       this.#state = { ...this.#state, token: resume.token, pages: resume.pages };
@@ -83,7 +97,11 @@ export class WindowWalk {
    * stood, and the same page is due. Records that came with a failure are stored all the same, without moving on.
    */
   async step(signal: AbortSignal): Promise<PageOutcome> {
-    const page = await this.#fetch(signal);
+    const page = await this.#fetch(signal).catch((error: unknown) => {
+      this.#noteFailure(error);
+      throw error;
+    });
+    this.#keptSince ??= (await this.#context.client.serverNow(signal)) - LIMITS.mimecastKeeps;
     if (page instanceof Error) {
       this.#refusals += 1;
       this.#goTo(stateAfterRefusal(this.#state, this.#refusals === 1));
@@ -98,7 +116,7 @@ export class WindowWalk {
     await turnOfTheLoop();
     await turnOfTheLoop();
     if (page.failure) {
-      this.#store(candidates, this.#options.progress?.(saved(this.#state)));
+      this.#store(candidates, this.#options.progress?.(this.#saved(this.#state)), () => null);
       throw page.failure;
     }
     const { next } = page;
@@ -109,7 +127,9 @@ export class WindowWalk {
       nextIsOld: next !== undefined && this.#tokens.has(next),
     });
     if (!after.done && after.pages >= MAX_PAGES) throw this.#tooLong();
-    const outcome = this.#store(candidates, this.#options.progress?.(after.done ? null : saved(after)));
+    const outcome = this.#store(candidates, this.#options.progress?.(after.done ? null : this.#saved(after)), () =>
+      after.done ? this.#end() : null,
+    );
     // Only now: a page that could not be stored must be read again.
     this.#goTo(after);
     return outcome;
@@ -164,25 +184,64 @@ export class WindowWalk {
     };
   }
 
-  #store(candidates: readonly Candidate[], progress: PageToStore['progress']): PageOutcome {
+  #store(
+    records: readonly Candidate[],
+    progress: PageToStore['progress'],
+    whenDone: () => CoveredPage['end'],
+  ): PageOutcome {
     const { store, feed, variants, metrics } = this.#context;
     const now = this.#context.now();
-    const outcome = store.storePage({ feed: feed.name, type: feed.type, candidates, variants, now, progress });
-    const records = (kind: string, count: number): void => {
-      if (count > 0) metrics.records.inc({ feed: feed.name, outcome: kind }, count);
+    const candidates = this.#options.select?.(records) ?? records;
+    const coverage = {
+      ...{ ...this.#asked, purpose: this.#purpose, records: records.length, end: whenDone() },
+      keptSince: this.#keptSince ?? 0,
     };
-    records('new', outcome.added.length);
-    records('duplicate', outcome.duplicates);
-    records('variant', outcome.variants);
-    records('malformed', outcome.malformed);
+    const outcome = store.storePage({
+      feed: feed.name,
+      type: feed.type,
+      candidates,
+      variants,
+      now,
+      progress,
+      coverage,
+    });
+    const count = (kind: string, number: number): void => {
+      if (number > 0) metrics.records.inc({ feed: feed.name, outcome: kind }, number);
+    };
+    count('new', outcome.added.length);
+    count('duplicate', outcome.duplicates);
+    count('variant', outcome.variants);
+    count('malformed', outcome.malformed);
     const lateness = metrics.feedLateness.labels(feed.name);
     for (const { time } of outcome.added) lateness.observe(Math.max(0, now - time) / 1000);
     return outcome;
   }
+
+  get #purpose(): Purpose {
+    return this.#options.purpose ?? 'poll';
+  }
+
+  #end(): CoveredPage['end'] {
+    return (this.#options.isWhole?.() ?? true) ? 'complete' : 'missing';
+  }
+
+  #saved({ window, token, pages }: WalkState): SavedWalk {
+    const walk = { from: window.from, to: window.to, token: token ?? null, pages };
+    return window.from === this.#asked.from ? walk : { ...walk, askedFrom: this.#asked.from };
+  }
+
+  /** A window that nobody answered stands in the ledger too. */
+  #noteFailure(error: unknown): void {
+    if (!(error instanceof MimecastError)) return;
+    const { store, feed, now } = this.#context;
+    const window = { feed: feed.name, purpose: this.#purpose, ...this.#asked };
+    try {
+      store.coverage.failed(window, error.reason, now());
+    } catch (storeError) {
+      // A full disk or a busy store must not hide what Mimecast said; a store that is damaged shows with the next page.
+      if (!(storeError instanceof StoreError)) throw storeError;
+    }
+  }
 }
 
 const NOTHING: PageOutcome = { added: [], duplicates: 0, variants: 0, malformed: 0 };
-
-function saved({ window, token, pages }: WalkState): SavedWalk {
-  return { from: window.from, to: window.to, token: token ?? null, pages };
-}

@@ -9,12 +9,19 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   check: async () => (await import('./check.ts')).check,
   status: async () => (await import('./status.ts')).status,
   backfill: async () => (await import('./backfill.ts')).backfill,
+  reconcile: async () => (await import('./reconcile.ts')).reconcile,
+  replay: async () => (await import('./replay.ts')).replay,
   rejects: async () => (await import('./rejects.ts')).rejects,
   variants: async () => (await import('./variants.ts')).variants,
   outputs: async () => (await import('./outputs.ts')).outputs,
   format: async () => (await import('./format.ts')).format,
   config: async () => (await import('./config.ts')).config,
   simulate: async () => (await import('./simulate.ts')).simulate,
-  completion: async () => (await import('./completion.ts')).completion,
+  'support-bundle': async () => (await import('./support-bundle.ts')).supportBundle,
+  completion: async () => (await import('./completion.ts')).completionOf(everyVerb),
   demo: async () => (await import('./demo.ts')).demo,
 };
+
+function everyVerb(): Promise<readonly Command[]> {
+  return Promise.all(Object.values(commands).map((load) => load()));
+}

@@ -26,6 +26,8 @@ export const outputs: Command = {
       );
     }
     return withStore(loaded, (store) => {
+      // Nobody is left to serve them, and they would hold events back.
+      store.replays.cancelOf(name, Date.now());
       if (!store.cursors.forget(name)) {
         shell.stdout.write(`The store knows no output ${name}.\n`);
         return 1;

@@ -60,6 +60,8 @@ async function serve(shell: Shell, first: LoadedConfig, options: Options): Promi
   let loaded = first;
   /** What was in force before a reload. */
   let fallback: LoadedConfig | undefined;
+  /** Why the config on the disk is not in force. */
+  let refusal: string | undefined;
   let reload: (() => void) | undefined;
   shell.onReload(() => reload?.());
   const stopped = new Promise<'stop'>((resolve) => {
@@ -74,15 +76,18 @@ async function serve(shell: Shell, first: LoadedConfig, options: Options): Promi
     } catch (error) {
       // Good in itself, but a port is taken, or a file that it names is not there.
       if (!fallback) throw error;
-      logger.error({ reason: messageOf(error) }, 'the new config cannot be applied; the old one stays in force');
+      refusal = messageOf(error);
+      logger.error({ reason: refusal }, 'the new config cannot be applied; the old one stays in force');
       loaded = fallback;
       fallback = undefined;
       continue;
     }
+    if (refusal !== undefined) daemon.configRefused(refusal);
+    refusal = undefined;
     let next: LoadedConfig | undefined;
     const reloaded = new Promise<'reload'>((resolve) => {
       reload = () => {
-        next = readAgain(shell, options, logger);
+        next = readAgain(shell, options, logger, (reason) => daemon.configRefused(reason));
         if (next) resolve('reload');
       };
     });
@@ -110,10 +115,16 @@ async function startDaemon(shell: Shell, loaded: LoadedConfig, logger: Logger): 
 }
 
 /** The config read again; undefined, with the reason in the log, when it cannot be applied. */
-function readAgain(shell: Shell, options: Options, logger: Logger): LoadedConfig | undefined {
+function readAgain(
+  shell: Shell,
+  options: Options,
+  logger: Logger,
+  refuse: (reason: string) => void,
+): LoadedConfig | undefined {
   try {
     return readConfig(shell, options);
   } catch (error) {
+    refuse(messageOf(error));
     logger.error({ reason: messageOf(error) }, 'the new config is refused; the old one stays in force');
     return undefined;
   }

@@ -56,7 +56,7 @@ Examples:
   mimecast-forwarder variants ship 12
 `;
 
-function readable({ raw, foundAt, ...variant }: Variant): unknown {
+function readable({ raw, foundAt, content: _, ...variant }: Variant): unknown {
   return { ...variant, foundAt: new Date(foundAt).toISOString(), record: JSON.parse(raw) as unknown };
 }
 

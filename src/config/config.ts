@@ -61,6 +61,10 @@ export interface StoreConfig {
 export interface HttpConfig {
   readonly listen: ListenAddress;
   readonly token?: Secret | undefined;
+  /** Whether an address of this machine that others reach may be served without a token. */
+  readonly public: boolean;
+  /** Names that requests may go by, besides those that nobody can own. */
+  readonly allowedHosts: readonly string[];
 }
 
 export interface LogConfig {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { FormatType } from '../formats/format.ts';
+import type { Format, FormatType } from '../formats/format.ts';
 import { closest } from './mistakes.ts';
 
 export type FormatTable = Readonly<Record<string, FormatType>>;
@@ -29,6 +29,13 @@ export function formatChoice(formats: FormatTable): z.ZodType<CheckedFormat, str
         'How an event is written: the name of a format, or a map of its `type` and options. A name alone leaves each option at its default.',
     });
   return choice as unknown as z.ZodType<CheckedFormat, string | CheckedFormat>;
+}
+
+/** The format that was chosen, built. */
+export function createFormat({ type, ...options }: CheckedFormat, formats: FormatTable): Format {
+  const chosen = formats[type];
+  if (chosen === undefined) throw new TypeError(`the format ${type} was to be created before it was checked`);
+  return chosen.create(options);
 }
 
 function formatSchema({ name, summary, options }: FormatType): z.ZodObject {

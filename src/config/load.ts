@@ -66,7 +66,7 @@ export function loadConfig({ tables = allTables, ...options }: LoadOptions): Loa
   }
   const config = assembleConfig(result.data, tables);
   const warnings = warningsOf({ config, prepared, mode }).map((finding) =>
-    formatMistake(file, document.mistake(finding)),
+    formatMistake(file, document.mistake(toldAtProfile(toldAtFile(finding, prepared), profiled.settings))),
   );
   return { config, file, warnings, effective: effectiveConfig(schema, result.data, prepared.secretFiles) };
 }
@@ -109,16 +109,16 @@ function readConfigFile(file: string): { text: string; mode: number } {
   return { text, mode: stats.mode };
 }
 
-/**
- * What the schema says about a place that has its finding already adds nothing: one slip, one line. What it says about a secret
- * that was read from a file belongs to the key that names the file.
- */
+/** What the schema says about a place that has its finding already adds nothing: one slip, one line. */
 function withoutEchoes(findings: readonly Finding[], document: ConfigDocument, prepared: Prepared): Finding[] {
   const settled = [...document.findings.map(({ path }) => path), ...prepared.settled];
   return findings
     .filter((finding) => !settled.some((path) => samePath(path, finding.path)))
-    .map((finding) => {
-      if (!prepared.secretFiles.has(keyOf(finding.path))) return finding;
-      return { ...finding, path: [...finding.path.slice(0, -1), twinOf(String(finding.path.at(-1)))] };
-    });
+    .map((finding) => toldAtFile(finding, prepared));
+}
+
+/** Has a finding about a secret that was read from a file point at the key that names the file. */
+function toldAtFile(finding: Finding, { secretFiles }: Prepared): Finding {
+  if (!secretFiles.has(keyOf(finding.path))) return finding;
+  return { ...finding, path: [...finding.path.slice(0, -1), twinOf(String(finding.path.at(-1)))] };
 }

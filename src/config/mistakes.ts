@@ -29,7 +29,13 @@ export class ConfigError extends ForwarderError {
 /** `FILE:LINE:COLUMN path.to.key: message`, the shape that editors and terminals turn into a link. */
 export function formatMistake(file: string, mistake: Mistake): string {
   const place = `${file}:${mistake.line}:${mistake.column}`;
-  return mistake.path === '' ? `${place}: ${mistake.message}` : `${place} ${mistake.path}: ${mistake.message}`;
+  const told = mistake.path === '' ? `: ${mistake.message}` : ` ${mistake.path}: ${mistake.message}`;
+  return place + visible(told);
+}
+
+/** A key may hold any character, and a mistake is one line on a terminal. */
+function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** A path in the operator's words; an entry of a list also shows its name, because nobody counts outputs. */

@@ -1,4 +1,4 @@
-import type { OutputType } from '../outputs/output.ts';
+import type { OutputType, Profile } from '../outputs/output.ts';
 import type { Finding } from './document.ts';
 import { isMap, type Path, type Tree } from './traverse.ts';
 
@@ -30,9 +30,9 @@ export function applyProfiles(tree: unknown, types: Readonly<Record<string, Outp
 
   const outputs = entries.map((entry: unknown, index) => {
     const name = isMap(entry) ? entry.profile : undefined;
-    const options = typeof name === 'string' ? profilesOf(entry, types)[name]?.options : undefined;
-    if (!isMap(entry) || typeof name !== 'string' || options === undefined) return entry;
-    const { merged, added } = merge(entry, options, ['outputs', index]);
+    const profile = typeof name === 'string' ? profilesOf(entry, types)[name] : undefined;
+    if (!isMap(entry) || typeof name !== 'string' || profile === undefined) return entry;
+    const { merged, added } = merge(entry, optionsFor(entry, profile), ['outputs', index]);
     settings.push(...added.map((path) => ({ path, by: ['outputs', index, 'profile'], profile: name })));
     return merged;
   });
@@ -50,6 +50,11 @@ export function toldAtProfile(finding: Finding, settings: readonly ProfileSettin
 function profilesOf(entry: unknown, types: Readonly<Record<string, OutputType>>): NonNullable<OutputType['profiles']> {
   const type = isMap(entry) ? entry.type : undefined;
   return (typeof type === 'string' && Object.hasOwn(types, type) && types[type]?.profiles) || {};
+}
+
+function optionsFor(entry: Tree, { options, cases = [] }: Profile): Tree {
+  const fitting = cases.find(({ when }) => Object.entries(when).every(([key, value]) => entry[key] === value));
+  return { ...options, ...fitting?.options };
 }
 
 function merge(own: Tree, profile: Tree, path: Path): { readonly merged: Tree; readonly added: readonly Path[] } {

@@ -71,11 +71,17 @@ function renderKinds(key: string, kinds: readonly JsonSchema[]): string {
 function renderProfiles(kind: JsonSchema): string {
   const profiles = propertiesOf(kind).profile?.profiles as Readonly<Record<string, Profile>> | undefined;
   if (profiles === undefined) return '';
-  const lines = Object.entries(profiles).map(([name, { summary, options }]) => {
-    const settings = Object.entries(options).map(([key, value]) => `\`${key}: ${written(value)}\``);
-    return `| \`${name}\` | ${cell(settings.join(', '))} | ${cell(summary)} |`;
+  const lines = Object.entries(profiles).map(([name, { summary, options, cases = [] }]) => {
+    const sets = [settings(options), ...cases.map((one) => `with ${settings(one.when)}: ${settings(one.options)}`)];
+    return `| \`${name}\` | ${cell(sets.join('; '))} | ${cell(summary)} |`;
   });
   return `\n\n${['| profile | sets | |', '|---|---|---|', ...lines].join('\n')}`;
+}
+
+function settings(options: Readonly<Record<string, unknown>>): string {
+  return Object.entries(options)
+    .map(([key, value]) => `\`${key}: ${written(value)}\``)
+    .join(', ');
 }
 
 function written(value: unknown): string {

@@ -1,6 +1,7 @@
 import { validateDetailed } from 'node-cron';
 import { z } from 'zod';
 import { parseDuration } from '../options.ts';
+import { HOST_PATTERN } from '../telemetry/host-check.ts';
 import type { ListenAddress } from '../telemetry/listen.ts';
 
 /** Fields that only the config has: names, schedules, points in time, addresses. Texts in, texts out; the parsers are beside them. */
@@ -80,6 +81,11 @@ export function listenAddress(description: string) {
     .string('expected HOST:PORT such as 127.0.0.1:9464 or [::1]:9464')
     .refine((text) => parseListenAddress(text) !== undefined, 'expected HOST:PORT such as 127.0.0.1:9464 or [::1]:9464')
     .meta({ description });
+}
+
+/** See `isKnownHost`. */
+export function hostPattern() {
+  return z.string().regex(HOST_PATTERN, 'expected a host name without a port, or *. and the end of one');
 }
 
 /** Port 0 asks the system for a free one. */

@@ -3,8 +3,17 @@ import type { FeedType } from '../feeds/feed.ts';
 import type { MimecastOptions } from '../mimecast/options.ts';
 import { duration, formatDuration, secret, size } from '../options.ts';
 import type { OutputType, Profile } from '../outputs/output.ts';
-import { type CheckedFormat, type FormatTable, formatChoice } from './format-choice.ts';
-import { entryName, feedStart, listenAddress, outputStart, schedule } from './scalars.ts';
+import { type CheckedFormat, createFormat, type FormatTable, formatChoice } from './format-choice.ts';
+import {
+  entryName,
+  feedStart,
+  hostPattern,
+  isLoopback,
+  listenAddress,
+  outputStart,
+  parseListenAddress,
+  schedule,
+} from './scalars.ts';
 
 /** The racks that the schema is composed from. A new member needs a line in its own table and nothing here. */
 export interface ConfigTables {
@@ -29,7 +38,11 @@ export function configSchema({ feedTypes, outputTypes, formats, mimecastOptions 
     .array(byType<z.output<typeof feedBase>>(Object.values(feedTypes).map(feedSchema)))
     .min(1, 'expected at least one feed');
   const outputs = z
-    .array(byType<z.output<typeof outputBase>>(Object.values(outputTypes).map((type) => outputSchema(type, format))))
+    .array(
+      byType<z.output<typeof outputBase>>(
+        Object.values(outputTypes).map((type) => outputSchema(type, format, formats)),
+      ),
+    )
     .min(1, 'expected at least one output');
   return z.strictObject({
     mimecast: mimecastOptions,
@@ -38,6 +51,7 @@ export function configSchema({ feedTypes, outputTypes, formats, mimecastOptions 
       .meta({ description: 'What is read. One entry per Mimecast log type.' }),
     outputs: outputs
       .superRefine(uniqueNames, ALWAYS)
+      .superRefine(uniqueClaims(outputTypes))
       .meta({ description: 'Where events go. Each output has its own cursor; none waits for another.' }),
     store: store.prefault({}),
     http: z
@@ -142,7 +156,7 @@ const outputBase = z.strictObject({
     .meta({ description: 'Waits between tries, which go on for ever: nothing is dropped for age or count.' }),
 });
 
-function outputSchema(member: OutputType, format: ReturnType<typeof formatChoice>) {
+function outputSchema(member: OutputType, format: ReturnType<typeof formatChoice>, formats: FormatTable) {
   return member.options
     .safeExtend({
       ...outputBase.shape,
@@ -151,6 +165,11 @@ function outputSchema(member: OutputType, format: ReturnType<typeof formatChoice
         description: 'How an event is written: the name of a format, or a map of its `type` and options.',
       }),
       ...(member.profiles && { profile: profileName(member.profiles) }),
+    })
+    .superRefine((output, context) => {
+      // Here, not when the output is built: that would be a daemon which does not start, without a line to look at.
+      const message = member.refuses?.(output, createFormat(output.format as CheckedFormat, formats));
+      if (message !== undefined) context.addIssue({ code: 'custom', path: ['format'], message });
     })
     .meta({ description: member.summary });
 }
@@ -174,10 +193,33 @@ const store = z
   })
   .meta({ description: 'The only memory: events, checkpoints and cursors.' });
 
-const http = z.strictObject({
-  listen: listenAddress('Address to listen on, HOST:PORT; port 0 takes a free one.').default('127.0.0.1:9464'),
-  token: secret('Bearer token for everything but /healthz and /readyz.').optional(),
-});
+const http = z
+  .strictObject({
+    listen: listenAddress('Address to listen on, HOST:PORT; port 0 takes a free one.').default('127.0.0.1:9464'),
+    token: secret('Bearer token for everything but /healthz and /readyz.').optional(),
+    public: z.boolean().default(false).meta({
+      description: 'Serve status and metrics without a token to everybody who reaches an address that is not loopback.',
+    }),
+    allowedHosts: z.array(hostPattern()).default([]).meta({
+      description:
+        'Names that requests without the token may go by (`Host` header), `*.example.com` for all below. IP addresses, names without a dot, names of this machine, of a Kubernetes service and below `.internal` need no entry.',
+    }),
+  })
+  .superRefine(guarded);
+
+/** What other machines can read is guarded by a token, or is public because somebody has said so. */
+function guarded(
+  { listen, token, public: isPublic }: { listen: string; token?: unknown; public: boolean },
+  context: z.core.$RefinementCtx,
+): void {
+  const host = parseListenAddress(listen)?.host;
+  if (host === undefined || isLoopback(host) || token !== undefined || isPublic) return;
+  context.addIssue({
+    code: 'custom',
+    path: ['listen'],
+    message: `${host} can be reached from other machines, expected a token (http.token), or public: true if whoever reaches it may read status and metrics`,
+  });
+}
 
 const log = z
   .strictObject({
@@ -219,6 +261,28 @@ function uniqueNames(entries: unknown, context: z.core.$RefinementCtx): void {
       context.addIssue({ code: 'custom', path: [index, 'name'], message });
     }
   });
+}
+
+const NOTHING = { option: '', paths: [] };
+
+/** Reports each output that would write to what another of its type writes to; see `OutputType.claims`. */
+function uniqueClaims(outputTypes: ConfigTables['outputTypes']) {
+  return (entries: readonly z.output<typeof outputBase>[], context: z.core.$RefinementCtx) => {
+    const first = new Map<string, string>();
+    entries.forEach((entry, index) => {
+      const { option, paths } = outputTypes[entry.type]?.claims?.(entry) ?? NOTHING;
+      for (const path of paths) {
+        const claim = `${entry.type} ${path}`;
+        const earlier = first.get(claim);
+        if (earlier === undefined) first.set(claim, entry.name);
+        else if (earlier !== entry.name) {
+          const message = `${path} is written by the output ${earlier} too, expected a path of its own`;
+          context.addIssue({ code: 'custom', path: [index, option], message });
+          return;
+        }
+      }
+    });
+  };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createTask } from 'node-cron';
+import { createTask, type ScheduledTask } from 'node-cron';
 import type { Logger } from 'pino';
 import { Pressure } from '../collect/pressure.ts';
 import type { Config } from '../config/config.ts';
@@ -8,10 +8,13 @@ import type { Snapshot } from '../status/snapshot.ts';
 import { Store } from '../store/store.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { type StatusServer, startServer } from '../telemetry/server.ts';
+import { watchClock } from './clock-step.ts';
 import { buildFeed, eventSources, type RunningFeed } from './feeds.ts';
 import { type Host, userAgentOf } from './host.ts';
+import { LeastBehind } from './least-behind.ts';
 import { buildOutput, lookIntoRecords, type RunningOutput } from './outputs.ts';
-import { type LiveParts, Rates, refreshGauges, SNAPSHOT_NOTE, takeSnapshot } from './snapshot.ts';
+import { beginSeries } from './series.ts';
+import { type LiveParts, Rates, refreshGauges, SNAPSHOT_NOTE, sampleBehind, takeSnapshot } from './snapshot.ts';
 import { Upkeep } from './upkeep.ts';
 
 /** How long a stop waits for the page and the batch in hand before it lets go of them; the promise is 10 s in all. */
@@ -63,6 +66,7 @@ export class Daemon {
     });
     const { metrics } = this;
     metrics.buildInfo.set({ version: host.version, node: host.node }, 1);
+    beginSeries(metrics, config);
     this.#client = new MimecastClient(config.mimecast, { metrics, userAgent: userAgentOf(host) });
     const pressure = new Pressure(store, config.store, metrics, host.now);
     const sourceOf = eventSources(config.feeds, store);
@@ -85,6 +89,8 @@ export class Daemon {
       feeds: this.feeds,
       outputs: this.outputs,
       rates: new Rates(),
+      leastBehind: new LeastBehind(),
+      refusedConfig: null,
     };
   }
 
@@ -108,6 +114,11 @@ export class Daemon {
 
   snapshot(): Snapshot {
     return takeSnapshot(this.#live);
+  }
+
+  /** A reload brought a config that cannot be applied: status tells of it until one can. */
+  configRefused(message: string): void {
+    this.#live.refusedConfig = { at: this.#host.now(), message };
   }
 
   /** Starts serving, delivering and polling. A start that fails half-way is rolled back. */
@@ -226,12 +237,24 @@ export class Daemon {
       this.#cleanups.push({ name: 'heartbeat', run: () => task.destroy() });
     }
     this.#beat();
+    void watchClock((step) => this.#replan(step, [beat, upkeep]), this.#signals.stopping).catch(this.#fail);
+  }
+
+  /** What is planned by the wall clock would otherwise wait for a time that is long gone, or does not come. */
+  async #replan(step: number, tasks: readonly ScheduledTask[]): Promise<void> {
+    this.#logger.warn({ stepMs: Math.round(step) }, 'the clock of this machine was set; polls are planned anew');
+    for (const { scheduler } of this.feeds) await scheduler.replan();
+    for (const task of tasks) {
+      await task.stop();
+      await task.start();
+    }
   }
 
   #beat(): void {
     const now = this.#host.now();
     for (const { dispatcher } of this.outputs) this.#live.rates.sample(dispatcher.name, dispatcher.accepted, now);
     try {
+      sampleBehind(this.#live.leastBehind, this.snapshot());
       this.#noteSnapshot();
     } catch (error) {
       // A full disk is told by the feeds; a status that is some seconds old is no trouble of its own.
@@ -246,6 +269,8 @@ export class Daemon {
       ...snapshot,
       now: 0,
       asOf: 0,
+      feeds: snapshot.feeds.map((feed) => ({ ...feed, idleMs: 0 })),
+      outputs: snapshot.outputs.map((output) => ({ ...output, idleMs: 0 })),
       store: { ...snapshot.store, freeDisk: 0 },
       api: null,
     });

@@ -1,12 +1,24 @@
 import type { Pressure } from '../collect/pressure.ts';
 import type { Config } from '../config/config.ts';
 import type { MimecastClient } from '../mimecast/client.ts';
+import {
+  type FeedCondition,
+  feedCondition,
+  isFarBehind,
+  isLate,
+  type OutputCondition,
+  outputCondition,
+} from '../status/condition.ts';
 import { observeFeed, observeOutput, observeStore } from '../status/observe.ts';
+import { readiness } from '../status/readiness.ts';
+import { quietFor } from '../status/silence.ts';
 import type { FeedSnapshot, OutputSnapshot, Snapshot } from '../status/snapshot.ts';
+import { lengthOf } from '../store/spans.ts';
 import type { Store } from '../store/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { RunningFeed } from './feeds.ts';
 import type { Host } from './host.ts';
+import type { LeastBehind } from './least-behind.ts';
 import type { RunningOutput } from './outputs.ts';
 
 export interface LiveParts {
@@ -19,6 +31,9 @@ export interface LiveParts {
   readonly feeds: readonly RunningFeed[];
   readonly outputs: readonly RunningOutput[];
   readonly rates: Rates;
+  readonly leastBehind: LeastBehind;
+  /** Set by a reload that failed: the config that is on the disk is not the one that runs. */
+  refusedConfig: Snapshot['refusedConfig'];
 }
 
 /** Subject of the note that keeps the last snapshot for `status`. */
@@ -35,8 +50,8 @@ export function takeSnapshot(parts: LiveParts): Snapshot {
     version: host.version,
     running: true,
     startedAt: parts.startedAt,
-    feeds: parts.feeds.map((feed) => feedSnapshot(feed, store)),
-    outputs: parts.outputs.map((output) => outputSnapshot(output, store, parts.rates)),
+    feeds: parts.feeds.map((feed) => feedSnapshot(feed, parts)),
+    outputs: parts.outputs.map((output) => outputSnapshot(output, parts)),
     store: {
       ...observeStore(store),
       maxSize: config.store.maxSize,
@@ -48,12 +63,14 @@ export function takeSnapshot(parts: LiveParts): Snapshot {
       clockSkewMs: client.clockSkewMs ?? null,
       requestsLastMinute: client.requestsLastMinute,
       requestsPerMinute: config.mimecast.requestsPerMinute,
+      heldUntil: client.heldBackMs > 0 ? now + client.heldBackMs : null,
       responseMs: client.responseMs ?? null,
     },
+    refusedConfig: parts.refusedConfig,
   };
 }
 
-function feedSnapshot({ config, collector, scheduler }: RunningFeed, store: Store): FeedSnapshot {
+function feedSnapshot({ config, collector, scheduler }: RunningFeed, { store, leastBehind }: LiveParts): FeedSnapshot {
   return {
     name: config.name,
     type: config.type.type,
@@ -63,10 +80,17 @@ function feedSnapshot({ config, collector, scheduler }: RunningFeed, store: Stor
     interval: scheduler.interval,
     settle: config.settle,
     trouble: collector.episode.current,
+    idleMs: collector.idleMs,
+    leastBehindAt: leastBehind.at(keyOf('feed', config.name)),
+    sweepInterval: scheduler.sweepInterval,
+    sweepTrouble: collector.sweepTrouble,
   };
 }
 
-function outputSnapshot({ config, dispatcher }: RunningOutput, store: Store, rates: Rates): OutputSnapshot {
+function outputSnapshot(
+  { config, dispatcher }: RunningOutput,
+  { store, rates, leastBehind }: LiveParts,
+): OutputSnapshot {
   return {
     name: config.name,
     type: config.type.type,
@@ -77,17 +101,58 @@ function outputSnapshot({ config, dispatcher }: RunningOutput, store: Store, rat
     lastAcceptedAt: dispatcher.lastAcceptedAt,
     ratePerMinute: rates.perMinute(config.name),
     trouble: dispatcher.episode.current,
+    idleMs: dispatcher.idleMs,
+    leastBehindAt: leastBehind.at(keyOf('output', config.name)),
+    refusedInRow: dispatcher.refusedInRow,
+    filteredInRow: dispatcher.filtered?.count ?? 0,
+    filteredSince: dispatcher.filtered?.since ?? null,
   };
+}
+
+/** Notes how far each feed and output is behind while it is at work to catch up. */
+export function sampleBehind(leastBehind: LeastBehind, snapshot: Snapshot): void {
+  for (const feed of snapshot.feeds) {
+    const { is } = feedCondition(feed, snapshot);
+    const isBehind = AT_WORK.has(is) && feed.checkpoint !== null && isFarBehind(feed, snapshot);
+    leastBehind.sample(keyOf('feed', feed.name), isBehind ? snapshot.now - (feed.checkpoint ?? 0) : null, snapshot.now);
+  }
+  for (const output of snapshot.outputs) {
+    const isBehind = AT_WORK.has(outputCondition(output, snapshot).is) && isLate(output, snapshot);
+    leastBehind.sample(keyOf('output', output.name), isBehind ? output.backlog : null, snapshot.now);
+  }
+}
+
+/** A failure stops the clock of "falls behind": it is told by itself. */
+const AT_WORK: ReadonlySet<string> = new Set<FeedCondition['is'] & OutputCondition['is']>([
+  'catching_up',
+  'falling_behind',
+  'retrying',
+]);
+
+function keyOf(kind: 'feed' | 'output', name: string): string {
+  return `${kind} ${name}`;
 }
 
 /** Sets the gauges that are read off the store rather than counted. Called before each scrape. */
 export function refreshGauges(metrics: Metrics, snapshot: Snapshot): void {
-  for (const { name, checkpoint, lastEventAt } of snapshot.feeds) {
+  metrics.ready.set(readiness(snapshot).ready ? 1 : 0);
+  for (const feed of snapshot.feeds) {
+    const { name, checkpoint, lastEventAt, lastSweepAt, gaps } = feed;
+    const quiet = quietFor(feed);
+    if (quiet !== null) metrics.feedQuiet.set({ feed: name }, quiet / 1000);
+    metrics.feedFallingBehind.set({ feed: name }, feedCondition(feed, snapshot).is === 'falling_behind' ? 1 : 0);
+    if (lastSweepAt !== null && feed.sweepInterval !== null)
+      metrics.sweepLastSuccess.set({ feed: name }, lastSweepAt / 1000);
+    metrics.feedGaps.set({ feed: name }, gaps.length);
+    metrics.feedGapSeconds.set({ feed: name }, lengthOf(gaps) / 1000);
     // Not counted up page by page: a sweep reads older records after newer ones, and a restart must not forget.
     if (lastEventAt !== null) metrics.feedLastEvent.set({ feed: name }, lastEventAt / 1000);
     if (checkpoint !== null) metrics.feedLag.set({ feed: name }, Math.max(0, snapshot.now - checkpoint) / 1000);
   }
-  for (const { name, backlog, oldestWaitingAt, rejects } of snapshot.outputs) {
+  for (const output of snapshot.outputs) {
+    const { name, backlog, oldestWaitingAt, rejects } = output;
+    const { is } = outputCondition(output, snapshot);
+    metrics.outputFallingBehind.set({ output: name }, is === 'falling_behind' ? 1 : 0);
     metrics.outputBacklog.set({ output: name }, backlog);
     const age = oldestWaitingAt === null ? 0 : Math.max(0, snapshot.now - oldestWaitingAt) / 1000;
     metrics.outputLag.set({ output: name }, age);
@@ -95,6 +160,11 @@ export function refreshGauges(metrics: Metrics, snapshot: Snapshot): void {
   }
   metrics.storeEvents.set(snapshot.store.events);
   metrics.storeSize.set(snapshot.store.bytes);
+  metrics.storeMaxSize.set(snapshot.store.maxSize);
+  metrics.storeFreeDisk.set(snapshot.store.freeDisk);
+  metrics.storeMinFreeDisk.set(snapshot.store.minFreeDisk);
+  metrics.apiHeldBack.set(Math.max(0, (snapshot.api.heldUntil ?? 0) - snapshot.now) / 1000);
+  metrics.configInForce.set(snapshot.refusedConfig === null ? 1 : 0);
 }
 
 const SPAN = 300_000;

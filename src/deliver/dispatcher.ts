@@ -10,7 +10,9 @@ import type { Store } from '../store/store.ts';
 import type { Episode } from '../telemetry/episodes.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { compileFilter, type FilterRules } from './filter.ts';
+import { Replayer } from './replayer.ts';
 import { type Rejection, Shipment } from './shipment.ts';
+import { Turn } from './turn.ts';
 
 export interface DispatcherOptions {
   /** The output's configured name. */
@@ -40,7 +42,7 @@ const GOING_ON = new AbortController().signal;
 const STOPPED = AbortSignal.abort();
 /** How long an output that has caught up waits for the next page to carry its cursor before it is written alone. */
 const CURSOR_PATIENCE = 100;
-/** How often an idle output looks for what other processes left: events of a backfill, rejects to be sent again. */
+/** How often an idle output looks for what other processes left: events of a backfill, rejects and replays to be sent. */
 const IDLE_PATIENCE = 2000;
 
 /** A batch and its sending. */
@@ -70,9 +72,9 @@ export class Dispatcher {
   readonly #metrics: Metrics;
   readonly #logger: Logger;
   readonly #now: () => number;
-  readonly #rejectBackoff: Backoff;
-  /** When a reject may be tried again, ms since 1970. */
-  #rejectsNotBefore = 0;
+  readonly #replayer: Replayer;
+  readonly #rejectsTurn: Turn;
+  readonly #replaysTurn: Turn;
   /** How many events were refused since one was accepted. */
   #refusedInARow = 0;
   /** Since when a batch is held because everything is refused. */
@@ -81,6 +83,8 @@ export class Dispatcher {
   readonly #underWay: UnderWay[] = [];
   #lastAcceptedAt: number | null = null;
   #accepted = 0;
+  #filtered: { readonly count: number; readonly since: number } | null = null;
+  #gotOn = performance.now();
 
   constructor(parts: {
     readonly output: Output;
@@ -98,12 +102,18 @@ export class Dispatcher {
     this.episode = parts.episode;
     this.#store = parts.store;
     this.#options = parts.options;
-    this.#rejectBackoff = new Backoff(parts.options.retry);
     this.#sourceOf = parts.sourceOf;
     this.#passes = compileFilter(parts.options.filter);
     this.#metrics = parts.metrics;
     this.#logger = parts.logger.child({ output: parts.options.name });
     this.#now = parts.now;
+    this.#replayer = this.#createReplayer();
+    this.#rejectsTurn = new Turn(parts.options.retry, parts.now, (error) =>
+      this.#logger.warn({ reason: messageOf(error) }, 'a reject could not be sent again; it is tried later'),
+    );
+    this.#replaysTurn = new Turn(parts.options.retry, parts.now, (error) =>
+      this.#logger.warn({ reason: messageOf(error) }, 'a replay could not go on; it is tried later'),
+    );
   }
 
   get cursor(): number {
@@ -117,6 +127,21 @@ export class Dispatcher {
   /** Events accepted since the start. */
   get accepted(): number {
     return this.#accepted;
+  }
+
+  /** Events refused for good since one was last accepted, or since the start. */
+  get refusedInRow(): number {
+    return this.#refusedInARow;
+  }
+
+  /** What the filter has kept back since it last let something pass, or since the start; null when nothing. */
+  get filtered(): { readonly count: number; readonly since: number } | null {
+    return this.#filtered;
+  }
+
+  /** How long ago the loop last got on, ms, by a clock that never steps: an idle one does every few seconds. */
+  get idleMs(): number {
+    return performance.now() - this.#gotOn;
   }
 
   /**
@@ -165,6 +190,22 @@ export class Dispatcher {
     return true;
   }
 
+  /**
+   * Sends the next batch of the oldest replay that was asked for. False when there is none. Rejects with what the output threw, which
+   * is kept for those who watch the replay.
+   */
+  async replayOnce(signal: AbortSignal): Promise<boolean> {
+    try {
+      const replayed = await this.#replayer.step(signal);
+      if (replayed) this.#heldSince = undefined;
+      return replayed;
+    } catch (error) {
+      const replay = error instanceof StoreError || signal.aborted ? undefined : this.#store.replays.due(this.name);
+      if (replay) this.#store.replays.failed(replay.id, messageOf(error));
+      throw error;
+    }
+  }
+
   /** Delivers until stopped, waiting out failures. Rejects only for a store that cannot be used any more. */
   async run(signals: DispatcherSignals): Promise<void> {
     const passing = new Backoff(this.#options.retry);
@@ -175,10 +216,13 @@ export class Dispatcher {
     while (!signals.stopping.aborted) {
       try {
         const busy =
-          (await this.deliverOnce(signals.abort, signals.stopping)) || (await this.#retryRejectInTurn(signals.abort));
+          (await this.deliverOnce(signals.abort, signals.stopping)) ||
+          (await this.#rejectsTurn.take(() => this.retryReject(signals.abort), signals.abort)) ||
+          (await this.#replaysTurn.take(() => this.replayOnce(signals.abort), signals.abort));
         if (!busy) await this.#rest(signals.stopping);
         passing.reset();
         lasting.reset();
+        this.#gotOn = performance.now();
         // Also when nothing was sent: a store that was full has room again, a reject that failed was discarded.
         this.episode.succeeded();
       } catch (error) {
@@ -212,7 +256,9 @@ export class Dispatcher {
     while (!signals.stopping.aborted) {
       try {
         const busy =
-          (await this.deliverOnce(signals.abort, signals.stopping)) || (await this.retryReject(signals.abort));
+          (await this.deliverOnce(signals.abort, signals.stopping)) ||
+          (await this.retryReject(signals.abort)) ||
+          (await this.replayOnce(signals.abort));
         backoff.reset();
         if (busy) continue;
         this.#store.flush(this.name);
@@ -228,19 +274,22 @@ export class Dispatcher {
     }
   }
 
-  /** A reject that cannot be sent again just now waits for a turn of its own; events that come meanwhile do not wait for it. */
-  async #retryRejectInTurn(signal: AbortSignal): Promise<boolean> {
-    if (this.#now() < this.#rejectsNotBefore) return false;
-    try {
-      const retried = await this.retryReject(signal);
-      this.#rejectBackoff.reset();
-      return retried;
-    } catch (error) {
-      if (signal.aborted || error instanceof StoreError) throw error;
-      this.#rejectsNotBefore = this.#now() + this.#rejectBackoff.next(retryAfterOf(error));
-      this.#logger.warn({ reason: messageOf(error) }, 'a reject could not be sent again; it is tried later');
-      return false;
-    }
+  #createReplayer(): Replayer {
+    return new Replayer({
+      output: this.name,
+      store: this.#store,
+      batch: this.#options.batch,
+      passes: this.#passes,
+      logger: this.#logger,
+      now: this.#now,
+      eventOf: (row) => this.#eventOf(row),
+      storedFormOf: (event) => storedFormOf(event, this.#now()),
+      ship: (shipment, signal) => this.#ship(shipment, signal, false),
+      tell: (filtered, { passedRejections }) => {
+        this.#count('filtered', filtered);
+        this.#tellRejections(passedRejections);
+      },
+    });
   }
 
   /** Reads the next batch. Undefined when there is none. */
@@ -251,10 +300,18 @@ export class Dispatcher {
     if (last === undefined) return undefined;
     const events = rows.map((row) => this.#eventOf(row));
     const wanted = this.#passes ? events.filter(this.#passes) : events;
-    if (wanted.length < events.length) this.#count('filtered', events.length - wanted.length);
+    this.#noteFilter(events.length, wanted.length);
     const batch: UnderWay = { shipment: new Shipment(wanted, last.seq) };
     this.#underWay.push(batch);
     return batch;
+  }
+
+  #noteFilter(read: number, passed: number): void {
+    if (passed > 0) this.#filtered = null;
+    if (passed === read) return;
+    this.#count('filtered', read - passed);
+    if (passed === 0)
+      this.#filtered = { count: (this.#filtered?.count ?? 0) + read, since: this.#filtered?.since ?? this.#now() };
   }
 
   #start(batch: UnderWay, signal: AbortSignal): void {
@@ -285,16 +342,17 @@ export class Dispatcher {
     await batch.sending;
   }
 
-  /** Sends a batch part by part, until all of it is done with. */
-  async #ship(shipment: Shipment, signal: AbortSignal): Promise<void> {
+  /** Sends a batch part by part, until all of it is done with. `isLive` false: of a replay. */
+  async #ship(shipment: Shipment, signal: AbortSignal, isLive = true): Promise<void> {
     for (let { part } = shipment; part; { part } = shipment) {
       // The cursor of what went before must be durable before more leaves: a crash then repeats one batch at most. Most often the
       // page that brought these events has carried it already.
       this.#store.flush(this.name);
       try {
-        const sent = await this.#send(part, signal);
+        const sent = await this.#send(part, signal, isLive);
         shipment.taken(sent);
-        this.#refused(shipment, sent.rejected);
+        const taken = part.length - sent.rejected.length - (sent.unsettled?.events.length ?? 0);
+        if (taken === 0) this.#refused(shipment, sent.rejected);
         if (sent.unsettled?.error) throw sent.unsettled.error;
         if (sent.unsettled?.events.length === part.length) throw nothingSettled();
       } catch (error) {
@@ -333,7 +391,7 @@ export class Dispatcher {
     await Promise.all(this.#underWay.map(({ sending }) => sending));
   }
 
-  async #send(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<Sent> {
+  async #send(events: readonly ForwarderEvent[], signal: AbortSignal, isLive = true): Promise<Sent> {
     const startedAt = performance.now();
     let sent: Sent;
     try {
@@ -345,15 +403,16 @@ export class Dispatcher {
     this.#metrics.outputSendDuration.observe({ output: this.name }, (performance.now() - startedAt) / 1000);
     this.#metrics.outputUp.set({ output: this.name }, 1);
     this.#countFailure(sent.unsettled?.error);
-    this.#acceptedNow(events, sent);
+    this.#acceptedNow(events, sent, isLive);
     return sent;
   }
 
-  #acceptedNow(events: readonly ForwarderEvent[], { rejected, shortened, unsettled }: Sent): void {
+  #acceptedNow(events: readonly ForwarderEvent[], { rejected, shortened, unsettled }: Sent, isLive: boolean): void {
     const now = this.#now();
     const latency = this.#metrics.deliveryLatency.labels(this.name);
     const open = new Set([...rejected.map(({ event }) => event), ...(unsettled?.events ?? [])]);
-    for (const event of events) {
+    // How old the events of a replay are says nothing of how fast events are delivered.
+    for (const event of isLive ? events : []) {
       if (open.size === 0 || !open.has(event)) latency.observe(Math.max(0, now - event.time) / 1000);
     }
     const count = events.length - open.size;
@@ -362,6 +421,7 @@ export class Dispatcher {
     this.#accepted += count;
     if (count === 0) return;
     this.#lastAcceptedAt = now;
+    this.#gotOn = performance.now();
     this.#refusedInARow = 0;
     this.#heldSince = undefined;
     // A part that was taken does not end the trouble with the rest: it would begin anew with each try, and never look old.

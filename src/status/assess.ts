@@ -6,9 +6,11 @@ import {
   type OutputCondition,
   outputCondition,
 } from './condition.ts';
-import type { Problem } from './finding.ts';
+import type { Note, Problem } from './finding.ts';
 import { headline, isFirstRun, type Verdict } from './headline.ts';
+import { notes, quietWords } from './notes.ts';
 import { findings } from './problems.ts';
+import { quietFeed } from './silence.ts';
 import type { FeedSnapshot, OutputSnapshot, Snapshot } from './snapshot.ts';
 import { clock, counted, listed, moment } from './words.ts';
 
@@ -18,6 +20,8 @@ export interface Report extends Omit<Snapshot, 'feeds' | 'outputs'> {
   readonly headline: string;
   /** Worst first. */
   readonly problems: readonly Problem[];
+  /** What may be all right and may not. */
+  readonly notes: readonly Note[];
   /** What a first run has done and has yet to do; empty once a feed has been read. */
   readonly steps: readonly Step[];
   readonly feeds: readonly FeedReport[];
@@ -48,12 +52,14 @@ export interface Step {
 /** Judges a snapshot. Pure: the page, the terminal, `/readyz` and alerts all rest on the same words and thresholds. */
 export function assess(snapshot: Snapshot): Report {
   const found = findings(snapshot);
-  const { verdict, sentence } = headline(snapshot, found);
+  const noted = notes(snapshot);
+  const { verdict, sentence } = headline(snapshot, found, noted);
   return {
     ...snapshot,
     verdict,
     headline: sentence,
     problems: found.map(({ problem }) => problem),
+    notes: noted,
     steps: firstSteps(snapshot),
     feeds: snapshot.feeds.map((feed) => reportFeed(feed, snapshot)),
     outputs: snapshot.outputs.map((output) => reportOutput(output, snapshot)),
@@ -65,10 +71,15 @@ function reportFeed(feed: FeedSnapshot, snapshot: Snapshot): FeedReport {
   const condition = feedCondition(feed, snapshot);
   return {
     ...feed,
-    mark: condition.is === 'reading' && feed.malformed > 0 ? 'warn' : FEED_MARKS[condition.is],
+    mark: feedMark(feed, condition, snapshot),
     state: feedWords(feed, condition, snapshot),
     lagMs: feed.checkpoint === null ? null : Math.max(0, at - feed.checkpoint),
   };
+}
+
+function feedMark(feed: FeedSnapshot, { is }: FeedCondition, snapshot: Snapshot): Mark {
+  if (is === 'reading' && feed.malformed > 0) return 'warn';
+  return quietFeed(feed, snapshot) === null ? FEED_MARKS[is] : 'idle';
 }
 
 const FEED_MARKS: Readonly<Record<FeedCondition['is'], Mark>> = {
@@ -79,8 +90,10 @@ const FEED_MARKS: Readonly<Record<FeedCondition['is'], Mark>> = {
   stopped: 'idle',
   retrying: 'at_work',
   refused: 'bad',
+  rate_limited: 'bad',
   failing: 'bad',
   overdue: 'bad',
+  falling_behind: 'bad',
   paused: 'paused',
 };
 
@@ -88,7 +101,7 @@ function feedWords(feed: FeedSnapshot, condition: FeedCondition, snapshot: Snaps
   const at = judgedAt(snapshot);
   switch (condition.is) {
     case 'reading':
-      return feed.malformed > 0 ? `Reading, ${feed.malformed} malformed` : 'Reading';
+      return readingWords(feed, snapshot);
     case 'first_window':
       return 'First window';
     case 'catching_up':
@@ -101,13 +114,23 @@ function feedWords(feed: FeedSnapshot, condition: FeedCondition, snapshot: Snaps
       return `Retrying since ${moment(condition.since, at)}`;
     case 'refused':
       return `Refused since ${moment(condition.since, at)}`;
+    case 'rate_limited':
+      return `Limited since ${moment(condition.since, at)}`;
     case 'failing':
       return `Failing since ${moment(condition.since, at)}`;
+    case 'falling_behind':
+      return `Falls behind since ${moment(condition.since, at)}`;
     case 'overdue':
       return `No poll since ${moment(condition.since, at)}`;
     case 'paused':
       return snapshot.store.paused?.reason === 'disk_full' ? 'Paused: disk full' : 'Paused: store full';
   }
+}
+
+function readingWords(feed: FeedSnapshot, snapshot: Snapshot): string {
+  const quiet = quietFeed(feed, snapshot);
+  if (quiet !== null) return quietWords(quiet, judgedAt(snapshot));
+  return feed.malformed > 0 ? `Reading, ${feed.malformed} malformed` : 'Reading';
 }
 
 function reportOutput(output: OutputSnapshot, snapshot: Snapshot): OutputReport {
@@ -129,8 +152,10 @@ const OUTPUT_MARKS: Readonly<Record<OutputCondition['is'], Mark>> = {
   stopped: 'idle',
   retrying: 'at_work',
   refusing: 'bad',
+  rejecting: 'bad',
   failing: 'bad',
   silent: 'bad',
+  falling_behind: 'warn',
 };
 
 function outputWords(output: OutputSnapshot, condition: OutputCondition, at: number): string {
@@ -149,6 +174,10 @@ function outputWords(output: OutputSnapshot, condition: OutputCondition, at: num
       return `Refusing since ${moment(condition.since, at)}`;
     case 'failing':
       return `Failing since ${moment(condition.since, at)}`;
+    case 'rejecting':
+      return `Rejecting since ${moment(condition.since, at)}`;
+    case 'falling_behind':
+      return `Falls behind since ${moment(condition.since, at)}`;
     case 'silent':
       return `Silent since ${moment(condition.since, at)}`;
   }

@@ -1,11 +1,11 @@
-import { type FeedCondition, feedCondition, judgedAt, LIMITS } from './condition.ts';
+import { type FeedCondition, feedCondition, judgedAt, LIMITS, sweepMissedSince } from './condition.ts';
 import { CHECK_ONLINE, type Finding, tries } from './finding.ts';
 import type { FeedSnapshot, Snapshot } from './snapshot.ts';
-import { counted, dayOf, moment } from './words.ts';
+import { clock, count, counted, dayOf, duration, moment } from './words.ts';
 
 /** All feeds sign in with the same credentials: a refusal is one problem, however many feeds meet it. */
 export function signInRefused(snapshot: Snapshot): Finding[] {
-  const refused = snapshot.feeds.filter(isSignInRefused);
+  const refused = snapshot.feeds.filter((feed) => isSignInRefused(feed, snapshot));
   const troubles = refused.flatMap((feed) => feed.trouble ?? []);
   const latest = troubles.toSorted((a, b) => b.at - a.at)[0];
   if (latest === undefined) return [];
@@ -33,19 +33,17 @@ export function signInRefused(snapshot: Snapshot): Finding[] {
 /** A feed that is not being read, but for a refused sign-in. */
 export function feedFailure(feed: FeedSnapshot, snapshot: Snapshot): Finding[] {
   const condition = feedCondition(feed, snapshot);
-  if (condition.is !== 'refused' && condition.is !== 'failing' && condition.is !== 'overdue') return [];
-  if (isSignInRefused(feed)) return [];
+  if (!('since' in condition) || condition.is === 'paused' || condition.is === 'retrying') return [];
+  if (isSignInRefused(feed, snapshot)) return [];
   const at = judgedAt(snapshot);
   const { trouble } = feed;
-  const has =
-    condition.is === 'refused' ? `Mimecast has refused feed ${feed.name}` : `Feed ${feed.name} has not been read`;
   return [
     {
-      headline: `${has} since ${moment(condition.since, at)}.${untilLost([feed], at)}`,
+      headline: `${hasBeen(feed.name, condition)} since ${moment(condition.since, at)}.${untilLost([feed], at)}`,
       problem: {
         severity: 'bad',
         what: failureWords(feed.name, condition),
-        detail: trouble?.message ?? null,
+        detail: trouble?.message ?? standstill(feed, condition, at),
         since: condition.since,
         sinceDetail: trouble && tries(trouble, at),
         do: trouble
@@ -53,9 +51,9 @@ export function feedFailure(feed: FeedSnapshot, snapshot: Snapshot): Finding[] {
               sentence: trouble.hint ?? 'Reading goes on by itself where it stopped. To test now:',
               command: CHECK_ONLINE,
             }
-          : { sentence: 'The log of the daemon says why. A restart loses nothing.', command: null },
+          : { sentence: cureOf(condition, snapshot), command: null },
       },
-      about: { kind: 'feed_failure', feed },
+      about: condition.is === 'falling_behind' ? null : { kind: 'feed_failure', feed },
     },
   ];
 }
@@ -80,6 +78,32 @@ export function malformedRecords(feed: FeedSnapshot): Finding[] {
   ];
 }
 
+/** A sweep that fails, or was not done: records that surface late are missed, though polling goes on. */
+export function missedSweep(feed: FeedSnapshot, snapshot: Snapshot): Finding[] {
+  const missed = sweepMissedSince(feed, snapshot);
+  if (missed === null) return [];
+  const { sweepTrouble } = feed;
+  const at = judgedAt(snapshot);
+  const what = `The sweep of feed ${feed.name} ${sweepTrouble === null ? 'has not been done' : 'fails'}`;
+  return [
+    {
+      headline: `${what} since ${moment(missed, at)}. Polling goes on.`,
+      problem: {
+        severity: 'warn',
+        what,
+        detail: sweepTrouble?.message ?? null,
+        since: missed,
+        sinceDetail: sweepTrouble && tries(sweepTrouble, at),
+        do: {
+          sentence: sweepTrouble?.hint ?? 'Records that surface late are missed until the next one. To test now:',
+          command: CHECK_ONLINE,
+        },
+      },
+      about: null,
+    },
+  ];
+}
+
 /** What has not been read is safe for as long as Mimecast keeps it, counted from the oldest checkpoint. Begins with a space. */
 export function untilLost(feeds: readonly FeedSnapshot[], at: number): string {
   const checkpoints = feeds.flatMap((feed) => feed.checkpoint ?? []);
@@ -88,11 +112,49 @@ export function untilLost(feeds: readonly FeedSnapshot[], at: number): string {
   return at < until ? ` Nothing is lost until ${dayOf(until)}.` : ' Records are being lost: Mimecast keeps 30 days.';
 }
 
-function isSignInRefused(feed: FeedSnapshot): boolean {
-  return feed.trouble?.reason === 'auth' && !feed.trouble.retryable;
+function isSignInRefused(feed: FeedSnapshot, snapshot: Snapshot): boolean {
+  return feed.trouble?.reason === 'auth' && feedCondition(feed, snapshot).is === 'refused';
 }
 
 function failureWords(name: string, { is }: FeedCondition): string {
-  if (is === 'refused') return `Mimecast refuses feed ${name}`;
-  return is === 'failing' ? `Feed ${name} cannot be read` : `Feed ${name} is not being polled`;
+  switch (is) {
+    case 'refused':
+      return `Mimecast refuses feed ${name}`;
+    case 'rate_limited':
+      return `Feed ${name} waits: Mimecast limits our requests`;
+    case 'falling_behind':
+      return `Feed ${name} is read, but falls ever further behind`;
+    case 'failing':
+      return `Feed ${name} cannot be read`;
+    default:
+      return `Feed ${name} is not being polled`;
+  }
+}
+
+function hasBeen(name: string, { is }: FeedCondition): string {
+  if (is === 'refused') return `Mimecast has refused feed ${name}`;
+  if (is === 'rate_limited') return `Mimecast has limited our requests, and feed ${name} has not been read,`;
+  return is === 'falling_behind' ? `Feed ${name} has gained nothing` : `Feed ${name} has not been read`;
+}
+
+/** What is known of a feed that stands still without a failure. */
+function standstill({ walk, checkpoint }: FeedSnapshot, { is }: FeedCondition, at: number): string | null {
+  const behind = is === 'falling_behind' && checkpoint !== null ? `${duration(at - checkpoint)} behind` : null;
+  const window =
+    walk && `page ${count(walk.pages + 1)} of the window ${moment(walk.from, at)} to ${moment(walk.to, at)}`;
+  return [behind, window].filter((part) => part !== null).join(', ') || null;
+}
+
+function cureOf({ is }: FeedCondition, { api, now }: Snapshot): string {
+  if (is === 'rate_limited') {
+    const until = (api.heldUntil ?? 0) > now ? ` at ${clock(api.heldUntil ?? now)}` : '';
+    return `It goes on by itself${until}. If it lasts, lower mimecast.requestsPerMinute, or find out what else uses the API application.`;
+  }
+  if (is === 'falling_behind') {
+    return (
+      'More comes in than the requests can read, or one window does not end. Raise mimecast.requestsPerMinute as far as Mimecast ' +
+      'allows, or set a smaller maxWindow for the feed.'
+    );
+  }
+  return 'The log of the daemon says why. A restart loses nothing.';
 }

@@ -15,6 +15,11 @@ export interface Problem {
   readonly do: { readonly sentence: string; readonly command: string | null };
 }
 
+/** Something that may be all right, told so that it is not taken for well by itself. It alarms nobody. */
+export interface Note extends Omit<Problem, 'severity'> {
+  readonly severity: 'note';
+}
+
 /** A problem, what the headline says when it is the first, and what it is about, so that several alike make one headline. */
 export interface Finding {
   readonly problem: Problem;

@@ -1,6 +1,6 @@
 import { feedCondition, isFirstWindow, judgedAt, outputCondition } from './condition.ts';
 import { untilLost } from './feed-problems.ts';
-import type { Finding, Subject } from './finding.ts';
+import type { Finding, Note, Subject } from './finding.ts';
 import { waitingWords } from './output-problems.ts';
 import type { FeedSnapshot, OutputSnapshot, Snapshot } from './snapshot.ts';
 import { clock, count, counted, duration, exactMoment, lastSpan, moment, numberWord } from './words.ts';
@@ -12,7 +12,11 @@ export type Verdict = 'ok' | 'at_work' | 'warn' | 'bad';
 const LONGEST_FORECAST_MINUTES = 2 * 24 * 60;
 
 /** The one or two sentences that are read first. The first that applies wins. */
-export function headline(snapshot: Snapshot, found: readonly Finding[]): { verdict: Verdict; sentence: string } {
+export function headline(
+  snapshot: Snapshot,
+  found: readonly Finding[],
+  noted: readonly Note[],
+): { verdict: Verdict; sentence: string } {
   const [first] = found;
   if (first !== undefined) {
     const alike = found.filter((one) => one.about !== null && one.about.kind === first.about?.kind);
@@ -20,7 +24,9 @@ export function headline(snapshot: Snapshot, found: readonly Finding[]): { verdi
     return { verdict: first.problem.severity, sentence };
   }
   const busy = catchingUp(snapshot) ?? firstRun(snapshot) ?? starting(snapshot);
-  return busy === null ? { verdict: 'ok', sentence: allIsWell(snapshot) } : { verdict: 'at_work', sentence: busy };
+  if (busy !== null) return { verdict: 'at_work', sentence: busy };
+  const [note] = noted;
+  return { verdict: 'ok', sentence: note === undefined ? allIsWell(snapshot) : `Nothing fails, but: ${note.what}.` };
 }
 
 /** True until the first window of any feed has been read: the steps of a first run are shown. */

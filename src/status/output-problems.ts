@@ -1,15 +1,16 @@
-import { judgedAt, outputCondition } from './condition.ts';
+import { judgedAt, type OutputCondition, outputCondition } from './condition.ts';
 import { CHECK_ONLINE, type Finding, tries } from './finding.ts';
 import type { OutputSnapshot, Snapshot, Trouble } from './snapshot.ts';
-import { count, counted, moment } from './words.ts';
+import { count, counted, duration, moment } from './words.ts';
 
 /** A receiver that answers and says no "refuses"; one that is not reached, or a disk, "fails". */
+const IN_TROUBLE: ReadonlySet<string> = new Set<OutputCondition['is']>(['refusing', 'failing', 'silent']);
 const REFUSALS: ReadonlySet<string> = new Set(['auth', 'tls', 'refused', 'rate_limited']);
 
 /** An output that takes nothing. */
 export function outputFailure(output: OutputSnapshot, snapshot: Snapshot): Finding[] {
   const condition = outputCondition(output, snapshot);
-  if (condition.is !== 'refusing' && condition.is !== 'failing' && condition.is !== 'silent') return [];
+  if (!IN_TROUBLE.has(condition.is) || !('since' in condition)) return [];
   const at = judgedAt(snapshot);
   const { trouble } = output;
   const [does, has] = failureWords(trouble);
@@ -31,9 +32,55 @@ export function outputFailure(output: OutputSnapshot, snapshot: Snapshot): Findi
   ];
 }
 
+/** An output that is reached, and takes nothing: each event is refused for good, so that no backlog shows it. */
+export function rejectsAll(output: OutputSnapshot, snapshot: Snapshot): Finding[] {
+  const condition = outputCondition(output, snapshot);
+  if (condition.is !== 'rejecting') return [];
+  const refused = `the last ${counted(output.refusedInRow, 'event')}`;
+  return [
+    {
+      headline: `Output ${output.name} refused ${refused} for good, one after the other. They are kept.`,
+      problem: {
+        severity: 'bad',
+        what: `Output ${output.name} refuses each event for good: ${refused}, and accepted none`,
+        detail: output.lastRejectReason,
+        since: condition.since,
+        sinceDetail: null,
+        do: { sentence: 'Fix the cause, then send them again:', command: 'mimecast-forwarder rejects retry' },
+      },
+      about: { kind: 'output_failure', output },
+    },
+  ];
+}
+
+/** An output that accepts, but more slowly than events come. */
+export function outgrown(output: OutputSnapshot, snapshot: Snapshot): Finding[] {
+  const condition = outputCondition(output, snapshot);
+  if (condition.is !== 'falling_behind') return [];
+  const at = judgedAt(snapshot);
+  const what = `Output ${output.name} accepts events more slowly than they come`;
+  return [
+    {
+      headline: `${what}. ${count(output.backlog)} wait.`,
+      problem: {
+        severity: 'warn',
+        what,
+        detail: `${count(output.backlog)} wait${output.oldestWaitingAt === null ? '' : `, the oldest for ${duration(at - output.oldestWaitingAt)}`}`,
+        since: condition.since,
+        sinceDetail: 'when the backlog was last at its lowest',
+        do: {
+          sentence: 'Find out what slows the receiver down; a larger batch.maxEvents costs fewer round trips.',
+          command: null,
+        },
+      },
+      about: null,
+    },
+  ];
+}
+
 /** Events that an output refused for good. */
-export function rejectedEvents(output: OutputSnapshot): Finding[] {
-  if (output.rejects === 0) return [];
+export function rejectedEvents(output: OutputSnapshot, snapshot: Snapshot): Finding[] {
+  if (output.rejects === 0 || outputCondition(output, snapshot).is === 'rejecting') return [];
   const what = `Output ${output.name} refused ${counted(output.rejects, 'event')} for good`;
   return [
     {

@@ -1,7 +1,8 @@
-import { judgedAt, LIMITS } from './condition.ts';
-import { feedFailure, malformedRecords, signInRefused } from './feed-problems.ts';
+import { isClockSkewed, judgedAt, LIMITS } from './condition.ts';
+import { feedFailure, malformedRecords, missedSweep, signInRefused } from './feed-problems.ts';
 import type { Finding, Problem } from './finding.ts';
-import { outputFailure, rejectedEvents } from './output-problems.ts';
+import { unreadTime } from './gaps.ts';
+import { outgrown, outputFailure, rejectedEvents, rejectsAll } from './output-problems.ts';
 import type { Snapshot } from './snapshot.ts';
 import { bytes, clock, dayOf, duration, moment } from './words.ts';
 
@@ -13,8 +14,13 @@ export function findings(snapshot: Snapshot): Finding[] {
     ...signInRefused(snapshot),
     ...snapshot.feeds.flatMap((feed) => feedFailure(feed, snapshot)),
     ...snapshot.outputs.flatMap((output) => outputFailure(output, snapshot)),
-    ...snapshot.outputs.flatMap(rejectedEvents),
+    ...snapshot.outputs.flatMap((output) => rejectsAll(output, snapshot)),
+    ...refusedConfig(snapshot),
+    ...snapshot.feeds.flatMap((feed) => unreadTime(feed, snapshot)),
+    ...snapshot.outputs.flatMap((output) => outgrown(output, snapshot)),
+    ...snapshot.outputs.flatMap((output) => rejectedEvents(output, snapshot)),
     ...snapshot.feeds.flatMap(malformedRecords),
+    ...snapshot.feeds.flatMap((feed) => missedSweep(feed, snapshot)),
     ...clockSkew(snapshot),
     ...nearlyFull(snapshot),
   ];
@@ -56,8 +62,22 @@ function paused(snapshot: Snapshot): Finding[] {
   });
 }
 
-function clockSkew({ api, host }: Snapshot): Finding[] {
-  if (api.clockSkewMs === null || Math.abs(api.clockSkewMs) <= LIMITS.clockSkew) return [];
+/** What runs is not what the file says: somebody believes in a change that was never made. */
+function refusedConfig({ refusedConfig: refused, running, now }: Snapshot): Finding[] {
+  if (!refused || !running) return [];
+  const what = 'The config was changed, but cannot be applied: the old one is in force';
+  return alone(`${what} since ${moment(refused.at, now)}.`, {
+    severity: 'warn',
+    what,
+    detail: refused.message,
+    since: refused.at,
+    do: { sentence: 'Mend the file and reload again (SIGHUP). To check it:', command: 'mimecast-forwarder check' },
+  });
+}
+
+function clockSkew(snapshot: Snapshot): Finding[] {
+  const { api, host } = snapshot;
+  if (api.clockSkewMs === null || !isClockSkewed(snapshot)) return [];
   const direction = api.clockSkewMs > 0 ? 'ahead of' : 'behind';
   const what = `This machine's clock is ${skewWords(api.clockSkewMs)} ${direction} Mimecast's. Nothing is missed`;
   return alone(`${what}.`, {

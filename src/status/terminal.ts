@@ -1,7 +1,8 @@
 import type { FeedReport, OutputReport, Report, Step } from './assess.ts';
 import { LIMITS, type Mark } from './condition.ts';
-import type { Problem } from './finding.ts';
+import type { Note, Problem } from './finding.ts';
 import { skewWords } from './problems.ts';
+import { replayWords } from './replay-words.ts';
 import { cutMiddle, folded, foldedCommand, padded, visible } from './text.ts';
 import {
   answerTime,
@@ -70,7 +71,7 @@ class TerminalPage {
   render(report: Report): string {
     const blocks = [
       this.#head(report),
-      ...report.problems.map((problem) => this.#problem(problem, report.now)),
+      ...[...report.problems, ...report.notes].map((problem) => this.#problem(problem, report.now)),
       this.#steps(report.steps),
       this.#table(
         ['FEEDS', 'READ UP TO', 'LAG', 'LAST POLL', 'STATE'],
@@ -93,9 +94,9 @@ class TerminalPage {
     return [...this.#marked(report.verdict, report.headline, 'bold'), ...this.#hanging(host, this.#indent, '')];
   }
 
-  #problem(problem: Problem, now: number): string[] {
+  #problem(problem: Problem | Note, now: number): string[] {
     const what = problem.detail === null ? problem.what : `${problem.what}: ${problem.detail}`;
-    const lines = this.#marked(problem.severity, what);
+    const lines = this.#marked(problem.severity === 'note' ? 'idle' : problem.severity, what);
     if (problem.since !== null) {
       const ago = `${exactMoment(problem.since, now)}, ${duration(now - problem.since)} ago`;
       lines.push(...this.#labelled('since', problem.sinceDetail === null ? ago : `${ago}, ${problem.sinceDetail}`));
@@ -152,7 +153,7 @@ class TerminalPage {
   }
 
   #closing(report: Report): string[] {
-    const lines = [mimecastWords(report), storeWords(report)].filter((line) => line !== '');
+    const lines = [...replayWords(report), mimecastWords(report), storeWords(report)].filter((line) => line !== '');
     return lines.flatMap((line) => this.#hanging(line, 0, ''));
   }
 

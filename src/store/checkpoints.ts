@@ -9,6 +9,8 @@ export interface Walk {
   readonly token: string | null;
   /** Pages stored so far. */
   readonly pages: number;
+  /** Where the window that was asked for begins, when `from` has moved on since. */
+  readonly askedFrom?: number | undefined;
 }
 
 export interface Checkpoint {

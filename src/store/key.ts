@@ -25,6 +25,23 @@ export function lowestKey(time: number): Buffer {
   return Buffer.from(`${timePrefix(time)}${'00'.repeat(12)}`, 'hex');
 }
 
+const ID_BYTES = 16;
+
+/** The id of a variant in the outbox: the event id that it shares, a hyphen, and 12 hex digits of what it says. */
+export function variantId(id: string, content: number): string {
+  return `${id}-${content.toString(16).padStart(12, '0')}`;
+}
+
+/** An id of the outbox as it is on the disk: 16 bytes, or 22 of a variant. */
+export function keyOfId(id: string): Buffer {
+  return Buffer.from(id.replace('-', ''), 'hex');
+}
+
+export function idOfKey(key: Buffer): string {
+  if (key.length === ID_BYTES) return key.toString('hex');
+  return `${key.toString('hex', 0, ID_BYTES)}-${key.toString('hex', ID_BYTES)}`;
+}
+
 /** ms since 1970 of an event id. */
 export function timeOfId(id: string): number {
   return Number.parseInt(id.slice(0, 8), 16) * 1000;

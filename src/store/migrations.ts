@@ -89,18 +89,23 @@ const MIGRATIONS: readonly string[] = [
   `
   -- The coverage ledger: every window that was asked for, and what came of it. What no complete window covers is a gap.
   CREATE TABLE coverage (
-    id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    feed       TEXT    NOT NULL,
-    from_at    INTEGER NOT NULL,         -- ms since 1970, both ends inclusive
-    to_at      INTEGER NOT NULL,
-    purpose    TEXT    NOT NULL,         -- poll, sweep, backfill, reconcile
-    pages      INTEGER NOT NULL,
-    records    INTEGER NOT NULL,
-    complete   INTEGER NOT NULL,         -- 1: read to its end
-    began_at   INTEGER NOT NULL,
-    ended_at   INTEGER
+    id       INTEGER PRIMARY KEY,
+    feed     TEXT    NOT NULL,
+    from_at  INTEGER NOT NULL,           -- ms since 1970, whole seconds, both ends inclusive
+    to_at    INTEGER NOT NULL,
+    purpose  TEXT    NOT NULL,           -- poll, sweep, backfill, reconcile, start, earlier
+    result   TEXT    NOT NULL,           -- complete, expired, missing, open, or why it failed
+    windows  INTEGER NOT NULL,           -- windows that touch share a row
+    pages    INTEGER NOT NULL,
+    records  INTEGER NOT NULL,
+    began_at INTEGER NOT NULL,
+    ended_at INTEGER                     -- null: not read to its end
   );
   CREATE INDEX coverage_by_time ON coverage (feed, from_at);
+  -- Until now the checkpoint alone has told what was read, and it was right.
+  INSERT INTO coverage (feed, from_at, to_at, purpose, result, windows, pages, records, began_at, ended_at)
+    SELECT feed, begun_at, done_until, 'earlier', 'complete', 0, 0, 0, begun_at, done_until
+    FROM checkpoint WHERE done_until >= begun_at;
   `,
   `
   -- Stored events that somebody asked to send to one output again.
@@ -109,11 +114,22 @@ const MIGRATIONS: readonly string[] = [
     output    TEXT    NOT NULL,
     from_key  BLOB    NOT NULL,          -- event ids: from this one on
     to_key    BLOB    NOT NULL,          -- and before this one
-    at_key    BLOB,                      -- the last one that is done with
-    asked_at  INTEGER NOT NULL,
-    sent      INTEGER NOT NULL DEFAULT 0,
-    ended_at  INTEGER
+    from_seq  INTEGER NOT NULL,          -- the oldest of them: retention leaves it, and what was stored after it
+    to_seq    INTEGER NOT NULL,          -- nothing that was stored later: it is delivered by the usual path
+    total     INTEGER NOT NULL,          -- how many they are
+    at_key    BLOB    NOT NULL,          -- the last one that is done with; a variant shares its identity
+    at_seq    INTEGER NOT NULL,
+    delivered INTEGER NOT NULL DEFAULT 0,
+    rejected  INTEGER NOT NULL DEFAULT 0,
+    filtered  INTEGER NOT NULL DEFAULT 0,
+    failure   TEXT,                      -- why the last try failed
+    asked_at  INTEGER NOT NULL,          -- ms since 1970
+    ended_at  INTEGER,
+    cancelled INTEGER NOT NULL DEFAULT 0
   );
+  CREATE INDEX replay_open ON replay (output, id) WHERE ended_at IS NULL;
+  -- A replay asks of every event whether the output had refused it.
+  CREATE INDEX reject_by_event ON reject (output, seq);
   `,
 ];
 

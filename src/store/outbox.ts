@@ -1,11 +1,12 @@
 import type { Database } from 'better-sqlite3';
 import type { RawRecord, Severity } from '../event.ts';
 import type { Guard } from './errors.ts';
-import { timeOfId } from './key.ts';
+import { idOfKey, timeOfId } from './key.ts';
 
 /** A row of the outbox. `severity` and `record` are there when the row was never out of memory, `record` only when it is asked for. */
 export interface StoredEvent {
   readonly seq: number;
+  /** The event id; of a variant with its content behind it, see `variantId`. */
   readonly id: string;
   readonly feed: string;
   readonly time: number;
@@ -22,7 +23,7 @@ export interface ReadLimits {
   readonly maxBytes: number;
 }
 
-type EventRow = [seq: number, feed: string, storedAt: number, key: Buffer, raw: Buffer];
+export type EventRow = [seq: number, feed: string, storedAt: number, key: Buffer, raw: Buffer];
 
 /** How many rows one INSERT carries: 5 columns × 100 is well under SQLite's 32,766 parameters. */
 const CHUNK = 100;
@@ -205,7 +206,7 @@ export class Outbox {
 }
 
 /** As many events as have room, and always the first. */
-function takeUpTo(maxBytes: number, events: Iterable<StoredEvent>): StoredEvent[] {
+export function takeUpTo(maxBytes: number, events: Iterable<StoredEvent>): StoredEvent[] {
   const taken: StoredEvent[] = [];
   let bytes = 0;
   for (const event of events) {
@@ -220,9 +221,9 @@ function pushRow(values: unknown[], event: StoredEvent, key: Buffer | undefined)
   values.push(event.seq, event.feed, event.storedAt, key, event.raw);
 }
 
-function* storedEvents(rows: Iterable<EventRow>): Generator<StoredEvent> {
+export function* storedEvents(rows: Iterable<EventRow>): Generator<StoredEvent> {
   for (const [seq, feed, storedAt, key, raw] of rows) {
-    const id = key.toString('hex');
+    const id = idOfKey(key);
     yield { seq, id, feed, time: timeOfId(id), storedAt, raw };
   }
 }

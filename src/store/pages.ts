@@ -2,7 +2,8 @@ import type { Database } from 'better-sqlite3';
 import { canonicalJson } from '../canonical.ts';
 import type { RawRecord, Severity } from '../event.ts';
 import type { Walk } from './checkpoints.ts';
-import { contentOf } from './key.ts';
+import type { CoveredPage } from './coverage.ts';
+import { contentOf, keyOfId, variantId } from './key.ts';
 import type { MalformedRecords } from './malformed.ts';
 import type { Outbox, StoredEvent } from './outbox.ts';
 import type { Variants } from './variants.ts';
@@ -36,7 +37,12 @@ export interface PageToStore {
   readonly now: number;
   /** What is durable together with the page; absent for a sweep or a backfill, which move no checkpoint. */
   readonly progress?: { readonly doneUntil: number | null; readonly walk: Walk | null } | undefined;
+  /** What the ledger notes with the page. */
+  readonly coverage?: Omit<CoveredPage, 'feed'> | undefined;
 }
+
+/** How a record compares with the store: `variant` shares an event's id and says something else. */
+export type Comparison = 'matching' | 'missing' | 'variant' | 'malformed';
 
 /** What the page brought. */
 export interface PageOutcome {
@@ -106,19 +112,34 @@ export class PageSorter {
       if (isNew) {
         identities.push(key, event.seq);
         known.set(id, { raw });
+        added.push(event);
+        addedKeys.push(key);
       } else {
         const variant = this.#keepVariant(page, id, raw);
         counts[variant === undefined ? 'duplicates' : 'variants'] += 1;
         if (variant === undefined || page.variants === 'suppress') continue;
-        this.#variants.markShipped(variant, event.seq);
+        this.#variants.markShipped(variant.row, event.seq);
+        added.push({ ...event, id: variant.id });
+        addedKeys.push(keyOfId(variant.id));
       }
-      added.push(event);
-      addedKeys.push(key);
       seq = event.seq;
     }
     this.#outbox.insert(added, addedKeys);
     this.#insertIdentities(identities);
     return { added, ...counts };
+  }
+
+  /** How each record compares with what is stored; writes nothing. */
+  compare(candidates: readonly Candidate[]): Comparison[] {
+    const keys = candidates.map(keyOf);
+    const known = this.#look(keys);
+    return candidates.map(({ raw, value }, at) => {
+      const key = keys[at];
+      if ('malformed' in value || key === undefined) return 'malformed';
+      const seq = known.get(value.id);
+      if (seq === undefined) return 'missing';
+      return this.#saysTheSame(key, seq, raw) ? 'matching' : 'variant';
+    });
   }
 
   #look(all: readonly (Buffer | undefined)[]): Map<string, Known> {
@@ -151,8 +172,10 @@ export class PageSorter {
   }
 
   /** By its data, not its text: a variant that Mimecast writes differently the next time is the same variant. */
-  #keepVariant(page: PageToStore, id: string, raw: Buffer): number | undefined {
-    return this.#variants.add(page.feed, id, contentOf(canonicalOf(raw)), raw.toString(), page.now);
+  #keepVariant(page: PageToStore, id: string, raw: Buffer): { readonly row: number; readonly id: string } | undefined {
+    const content = contentOf(canonicalOf(raw));
+    const row = this.#variants.add(page.feed, id, content, raw.toString(), page.now);
+    return row === undefined ? undefined : { row, id: variantId(id, content) };
   }
 
   #insertIdentities(rows: readonly unknown[]): void {

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import type { Guard } from './errors.ts';
-import { timeOfId } from './key.ts';
+import { idOfKey, keyOfId, timeOfId } from './key.ts';
 import type { StoredEvent } from './outbox.ts';
 
 /** An event that an output refused for good, kept whole until somebody decides. */
@@ -34,19 +34,26 @@ export class Rejects {
   readonly #add;
   readonly #due;
   readonly #count;
+  readonly #refuseAgain;
+  readonly #removeEvent;
 
   constructor(db: Database, guard: Guard) {
     this.#db = db;
     this.#guard = guard;
-    this.#add = db.prepare<[string, number, Buffer, string, number, string, Buffer]>(
-      'INSERT INTO reject (output, seq, key, feed, at, reason, raw) VALUES (?, ?, ?, ?, ?, ?, CAST(? AS TEXT))',
+    this.#add = db.prepare<[string, number, number, Buffer, string, number, string, Buffer]>(
+      // An event knows the id that it shares; the outbox knows whether it is a variant.
+      'INSERT INTO reject (output, seq, key, feed, at, reason, raw) VALUES (?, ?, ifnull((SELECT key FROM event WHERE seq = ?), ?), ?, ?, ?, CAST(? AS TEXT))',
     );
     this.#due = db.prepare<[string], Row>('SELECT * FROM reject WHERE output = ? AND retry = 1 ORDER BY id LIMIT 1');
     this.#count = db.prepare<[string], number>('SELECT count(*) FROM reject WHERE output = ?').pluck();
+    this.#refuseAgain = db.prepare<[string, number, string, number]>(
+      'UPDATE reject SET retry = 0, reason = ?, at = ? WHERE output = ? AND seq = ?',
+    );
+    this.#removeEvent = db.prepare<[string, number]>('DELETE FROM reject WHERE output = ? AND seq = ?');
   }
 
   add(output: string, event: StoredEvent, reason: string, at: number): void {
-    this.#add.run(output, event.seq, Buffer.from(event.id, 'hex'), event.feed, at, reason, event.raw);
+    this.#add.run(output, event.seq, event.seq, keyOfId(event.id), event.feed, at, reason, event.raw);
   }
 
   /** The oldest reject of the output that is to be sent again. */
@@ -64,6 +71,17 @@ export class Rejects {
     this.#guard(() =>
       this.#db.prepare('UPDATE reject SET retry = 0, reason = ?, at = ? WHERE id = ?').run(reason, at, id),
     );
+  }
+
+  /** Inside a transaction: a replay was refused this event. One that is kept already is not kept twice. */
+  refusedInReplay(output: string, event: StoredEvent, reason: string, at: number): void {
+    const { changes } = this.#refuseAgain.run(reason, at, output, event.seq);
+    if (changes === 0) this.add(output, event, reason, at);
+  }
+
+  /** Inside a transaction: a replay has delivered these, so that there is nothing left to retry. */
+  deliveredByReplay(output: string, seqs: readonly number[]): void {
+    for (const seq of seqs) this.#removeEvent.run(output, seq);
   }
 
   /** Asks for rejects to be sent again. The daemon does it, or the next `run`. */
@@ -110,7 +128,7 @@ export class Rejects {
 }
 
 function rejectOf(row: Row): Reject {
-  const id = row.key.toString('hex');
+  const id = idOfKey(row.key);
   return {
     id: row.id,
     output: row.output,

@@ -27,6 +27,7 @@ export class Retention {
   readonly #dropEvents;
   readonly #dropSeen;
   readonly #oldest;
+  readonly #firstKept;
 
   constructor(db: Database) {
     this.#db = db;
@@ -41,6 +42,7 @@ export class Retention {
         'SELECT seq, stored_at, key, raw FROM event WHERE seq <= ? ORDER BY seq LIMIT ?',
       )
       .raw();
+    this.#firstKept = db.prepare<[], number | null>('SELECT min(seq) FROM event').pluck();
     this.#remember = db.prepare<[number, Buffer, number]>('UPDATE seen SET content = ? WHERE key = ? AND seq = ?');
     this.#dropEvents = db.prepare<[number]>('DELETE FROM event WHERE seq <= ?');
     this.#dropSeen = db.prepare<[Buffer, number, number]>(
@@ -49,7 +51,8 @@ export class Retention {
   }
 
   /**
-   * One step. `deliveredUpTo`: the least cursor; never overtaken, however old an event is. `storedBefore`: ms since 1970.
+   * One step. `deliveredUpTo`: the least cursor, and before what a replay still needs; never overtaken, however old an event is.
+   * `storedBefore`: ms since 1970.
    * A clock that was set back leaves younger rows in front; they are waited for, so that the outbox stays gapless.
    */
   step(options: {
@@ -66,7 +69,9 @@ export class Retention {
         // Both must be long ago: the event's own time and the time it was stored. An old record that a wide backfill brought in
         // today keeps its identity for as long as any other. A day's mark counts what was stored up to its end, so the last day that
         // is wholly long ago is the one before.
-        const seq = this.#markedSeq.get(today - IDENTITY_DAYS - 1) ?? 0;
+        const marked = this.#markedSeq.get(today - IDENTITY_DAYS - 1) ?? 0;
+        // An event that is kept for longer is found by its identity, for a replay and for a look at its variants.
+        const seq = Math.min(marked, (this.#firstKept.get() ?? Number.MAX_SAFE_INTEGER) - 1);
         const identities =
           seq === 0 ? 0 : this.#dropSeen.run(lowestKey(options.now - IDENTITY_DAYS * DAY), seq, CHUNK).changes;
         this.#db.prepare('DELETE FROM tidemark WHERE day < ?').run(today - 2 * IDENTITY_DAYS);

@@ -2,15 +2,19 @@ import { existsSync, mkdirSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { Checkpoints } from './checkpoints.ts';
+import { Coverage } from './coverage.ts';
 import { Cursors } from './cursors.ts';
 import { type Guard, guardOf, StoreError, storeErrorFrom } from './errors.ts';
-import { lowestKey, timeOfId } from './key.ts';
+import { Identities } from './identities.ts';
+import { type Inventory, takeInventory } from './inventory.ts';
+import { keyOfId, lowestKey, timeOfId, variantId } from './key.ts';
 import { createPrivate, StoreLock } from './lock.ts';
 import { MalformedRecords } from './malformed.ts';
 import { migrate, refuseForeign } from './migrations.ts';
 import { Outbox, type StoredEvent } from './outbox.ts';
-import { type PageOutcome, PageSorter, type PageToStore } from './pages.ts';
+import { type Candidate, type Comparison, type PageOutcome, PageSorter, type PageToStore } from './pages.ts';
 import { Rejects } from './rejects.ts';
+import { Replays } from './replays.ts';
 import { type Pruned, Retention } from './retention.ts';
 import { Variants } from './variants.ts';
 
@@ -24,8 +28,11 @@ export class Store {
   readonly path: string;
   readonly outbox: Outbox;
   readonly checkpoints: Checkpoints;
+  readonly coverage: Coverage;
   readonly cursors: Cursors;
+  readonly identities: Identities;
   readonly rejects: Rejects;
+  readonly replays: Replays;
   readonly variants: Variants;
   readonly malformed: MalformedRecords;
   readonly #db: Database.Database;
@@ -40,8 +47,11 @@ export class Store {
     this.#guard = guardOf(path);
     this.outbox = new Outbox(db, this.#guard);
     this.checkpoints = new Checkpoints(db, this.#guard);
+    this.coverage = new Coverage(db, this.#guard);
     this.cursors = new Cursors(db);
+    this.identities = new Identities(db, this.#guard);
     this.rejects = new Rejects(db, this.#guard);
+    this.replays = new Replays(db, this.#guard, this.rejects);
     this.variants = new Variants(db);
     this.malformed = new MalformedRecords(db);
     this.#retention = new Retention(db);
@@ -100,8 +110,8 @@ export class Store {
   }
 
   /**
-   * Stores a page: new events, identities, variants, malformed records, the feed's progress and all cursors that have moved,
-   * in one transaction. When it returns, all of it is on the disk; when it throws, none is.
+   * Stores a page: new events, identities, variants, malformed records, the feed's progress, the ledger and all cursors that have
+   * moved, in one transaction. When it returns, all of it is on the disk; when it throws, none is.
    */
   storePage(page: PageToStore): PageOutcome {
     return this.#guard(() => {
@@ -114,6 +124,7 @@ export class Store {
             const { doneUntil, walk } = page.progress;
             this.checkpoints.save(page.feed, page.type, doneUntil, walk, newest || null);
           }
+          if (page.coverage) this.coverage.page({ feed: page.feed, ...page.coverage }, page.now);
           moved = this.cursors.write();
           return sorted;
         })
@@ -122,6 +133,11 @@ export class Store {
       this.outbox.committed(outcome.added);
       return outcome;
     });
+  }
+
+  /** How each record of a page compares with what is stored. */
+  compare(candidates: readonly Candidate[]): Comparison[] {
+    return this.#guard(() => this.#sorter.compare(candidates));
   }
 
   /**
@@ -171,7 +187,7 @@ export class Store {
     });
   }
 
-  /** Makes an event of a variant, once: same id, next number. Returns its seq; undefined when there is no such variant. */
+  /** Makes an event of a variant, once: the event id that it shares with its content behind it, next number. Returns its seq; undefined when there is no such variant. */
   shipVariant(id: number, now: number): number | undefined {
     return this.#guard(() => {
       const variant = this.variants.get(id);
@@ -180,9 +196,16 @@ export class Store {
       return this.#db
         .transaction(() => {
           const seq = this.outbox.highest() + 1;
-          const { eventId: key, feed, raw } = variant;
-          const event = { seq, id: key, feed, time: timeOfId(key), storedAt: now, raw: Buffer.from(raw) };
-          this.outbox.insert([event], [Buffer.from(key, 'hex')]);
+          const { eventId, content, feed, raw } = variant;
+          const event = {
+            seq,
+            id: variantId(eventId, content),
+            feed,
+            time: timeOfId(eventId),
+            storedAt: now,
+            raw: Buffer.from(raw),
+          };
+          this.outbox.insert([event], [keyOfId(event.id)]);
           this.variants.markShipped(id, seq);
           return seq;
         })
@@ -192,9 +215,11 @@ export class Store {
 
   /** One step of retention; see `Retention.step`. */
   prune(options: { readonly now: number; readonly storedBefore: number }): Pruned {
-    return this.#guard(() =>
-      this.#retention.step({ ...options, deliveredUpTo: this.cursors.least(), highest: this.outbox.lastSeq }),
-    );
+    this.#guard(() => this.coverage.contract(options.now));
+    return this.#guard(() => {
+      const deliveredUpTo = Math.min(this.cursors.least(), this.replays.firstNeeded() - 1);
+      return this.#retention.step({ ...options, deliveredUpTo, highest: this.outbox.lastSeq });
+    });
   }
 
   /** Bytes in use, the free pages that SQLite will use again not counted; the write-ahead log counted. */
@@ -214,6 +239,11 @@ export class Store {
   eventCount(): number {
     const oldest = this.outbox.oldest();
     return oldest === undefined ? 0 : Math.max(0, this.outbox.lastSeq - oldest.seq + 1);
+  }
+
+  /** What is in it, in figures. */
+  inventory(): Inventory {
+    return this.#guard(() => takeInventory(this.#db));
   }
 
   /** Something small to remember, by subject. */
@@ -276,7 +306,7 @@ function configure(db: Database.Database): void {
 
 /** A whole check reads every page; the tables that decide what is asked for and sent are small and are checked at each start. */
 function checkSmallTables(db: Database.Database, path: string): void {
-  for (const table of ['checkpoint', 'cursor', 'note']) {
+  for (const table of ['checkpoint', 'coverage', 'cursor', 'note', 'replay']) {
     const answer = db.pragma(`quick_check(${table})`, { simple: true });
     if (answer !== 'ok') {
       const cause = Object.assign(new Error(String(answer)), { code: 'SQLITE_CORRUPT' });

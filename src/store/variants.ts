@@ -6,6 +6,8 @@ export interface Variant {
   readonly feed: string;
   /** The event id it shares. */
   readonly eventId: string;
+  /** 48 bits of its content; see `contentOf`. */
+  readonly content: number;
   readonly foundAt: number;
   /** Seq of the event that was made of it, when it was shipped. */
   readonly shipped: number | null;
@@ -16,12 +18,13 @@ interface Row {
   id: number;
   feed: string;
   key: Buffer;
+  content: number;
   found_at: number;
   shipped: number | null;
   raw: string;
 }
 
-const COLUMNS = 'id, feed, key, found_at, shipped, raw';
+const COLUMNS = 'id, feed, key, content, found_at, shipped, raw';
 
 export class Variants {
   readonly #db: Database;
@@ -69,6 +72,7 @@ function variantOf(row: Row): Variant {
     id: row.id,
     feed: row.feed,
     eventId: row.key.toString('hex'),
+    content: row.content,
     foundAt: row.found_at,
     shipped: row.shipped,
     raw: row.raw,

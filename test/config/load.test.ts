@@ -119,7 +119,7 @@ describe('defaults and units', () => {
       ...{ path: './data/forwarder.db', retention: 2_592_000_000 },
       ...{ maxSize: 10 * 1024 ** 3, minFreeDisk: 512 * 1024 ** 2 },
     });
-    expect(config.http).toEqual({ listen: { host: '127.0.0.1', port: 9464 } });
+    expect(config.http).toEqual({ listen: { host: '127.0.0.1', port: 9464 }, public: false, allowedHosts: [] });
     expect(config.log).toEqual({ level: 'info', format: 'auto' });
   });
 
@@ -350,10 +350,19 @@ describe('warnings', () => {
     expect(warnings(0o644).join()).not.toContain('literal');
   });
 
-  it.each(['0.0.0.0:9464', '"[::]:9464"', 'forwarder.example:80'])('%s without a token', (listen) => {
-    const http = `http: { listen: ${listen} }\n`;
-    expect(warningsOf(HEAD + screen + http)).toEqual([expect.stringMatching(/^4:17 http\.listen: .*token/)]);
-    expect(warningsOf(HEAD + screen + http.replace(' }', `, token: "\${SECRET}" }`))).toEqual([]);
+  it.each(['0.0.0.0:9464', '"[::]:9464"', 'forwarder.example:80', '127.0.0.1.evil.example:1'])(
+    '%s needs a token, or that somebody says public',
+    (listen) => {
+      const http = (more: string) => `${HEAD}${screen}http: { listen: ${listen}${more} }\n`;
+      expect(mistakeOf(() => load(http(''))).message).toMatch(/:4:17 http\.listen: .*expected a token.*public: true/);
+      expect(mistakeOf(() => load(http(', public: false'))).message).toContain('http.listen');
+      for (const more of [`, token: "\${SECRET}"`, ', public: true']) expect(warningsOf(http(more))).toEqual([]);
+    },
+  );
+
+  it.each(['"evil.example:9464"', '"*"', '"*.*.x"', '"http://x"', '""'])('%s is no name to allow', (name) => {
+    const text = `${HEAD}${screen}http: { allowedHosts: [relay.example, "*.corp.example", ${name}] }\n`;
+    expect(mistakeOf(() => load(text)).message).toMatch(/http\.allowedHosts\[2\].*expected a host name/);
   });
 
   const hook = (options: string) => `${HEAD}outputs: [{ name: q, type: hook, ${options} }]\n`;

@@ -1,7 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Rates, refreshGauges } from '../../src/daemon/snapshot.ts';
+import { LeastBehind } from '../../src/daemon/least-behind.ts';
+import { Rates, refreshGauges, sampleBehind } from '../../src/daemon/snapshot.ts';
 import { parseFaults } from '../../src/simulate/faults.ts';
 import type { Simulator } from '../../src/simulate/simulator.ts';
+import { assess } from '../../src/status/assess.ts';
+import type { Snapshot } from '../../src/status/snapshot.ts';
 import { MINUTE, metricOf, recordAt, startSimulator } from '../collect/reading.ts';
 import { failure, ScriptedOutput } from '../deliver/delivering.ts';
 import { openDaemon, scripted } from './running.ts';
@@ -171,5 +174,39 @@ describe('the snapshot of a daemon', () => {
     const { daemon } = openDaemon(simulator);
     await daemon.runOnce(1);
     expect(JSON.stringify(daemon.snapshot())).not.toContain(simulator.credentials.clientSecret);
+  });
+});
+
+describe('a daemon that catches up and gains nothing', () => {
+  it('is told after an hour, as a state and as a metric', async () => {
+    const simulator = await startSimulator();
+    let now = Date.now();
+    const { daemon } = openDaemon(simulator, {
+      now: () => now,
+      // Polled once a year: an hour without a page is no missed poll.
+      config: { feeds: [{ type: 'attachment', schedule: '0 0 1 1 *', sweep: false }] },
+    });
+    await daemon.runOnce(1);
+    const least = new LeastBehind();
+    const [read] = daemon.snapshot().feeds;
+    const behind = (minutes: number, gained: number): Snapshot => {
+      now += minutes * MINUTE;
+      const checkpoint = now - 3 * 60 * MINUTE + gained;
+      const leastBehindAt = least.at('feed attachment');
+      const feeds = read ? [{ ...read, interval: MINUTE, lastSuccessAt: now, checkpoint, leastBehindAt }] : [];
+      const snapshot = { ...daemon.snapshot(), feeds };
+      sampleBehind(least, snapshot);
+      return snapshot;
+    };
+    const stateAfter = (snapshot: Snapshot) => assess(snapshot).feeds[0]?.state;
+    expect(stateAfter(behind(0, 0))).toBe('Catching up');
+    for (let minute = 0; minute < 59; minute += 1) behind(1, 0);
+    expect(stateAfter(behind(0, 0))).toBe('Catching up');
+    const stuck = behind(1, 0);
+    expect(stateAfter(stuck)).toMatch(/^Falls behind since/);
+    refreshGauges(daemon.metrics, stuck);
+    expect(await metricOf(daemon.metrics, 'feed_falling_behind', { feed: 'attachment' })).toBe(1);
+    behind(1, MINUTE);
+    expect(stateAfter(behind(0, MINUTE))).toBe('Catching up');
   });
 });

@@ -189,7 +189,7 @@ describe('what an operator types', () => {
     expect(good.code).toBe(0);
     expect(good.stdout).toMatch(/^ok {4}mimecast: signed in at /m);
     expect(good.stdout).toMatch(/^ok {4}feed attachment: may be read; 7 records/m);
-    expect(good.stdout).toMatch(/^ok {4}output tcp: connected to .*accepted = /m);
+    expect(good.stdout).toMatch(/^ok {4}output tcp \(tcp:\/\/\S+\): connected to .*; accepted = /m);
     expect(syslog.messages).toHaveLength(0);
 
     const tested = await forwarder.command('check', '--send-test', '--config', forwarder.configFile);
@@ -199,7 +199,7 @@ describe('what an operator types', () => {
     await syslog.stop();
     const bad = await forwarder.command('check', '--online', '--config', forwarder.configFile);
     expect(bad.code).toBe(1);
-    expect(bad.stdout).toMatch(/^FAIL {2}output tcp: /m);
+    expect(bad.stdout).toMatch(/^FAIL {2}output tcp \(tcp:\/\/\S+\): .*; accepted = /m);
   });
 
   it('status tells a store that is served from one that is not', async () => {

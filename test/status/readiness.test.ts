@@ -78,13 +78,13 @@ describe('readiness', () => {
   });
 
   it.each(READY)('is ready when %s', (_, given) => {
-    expect(readiness(given)).toEqual({ ready: true, reasons: [] });
+    expect(readiness(given)).toMatchObject({ ready: true, reasons: [] });
   });
 
   it('names what is not ready and since when, and nothing that a stranger should not read', () => {
     const given = outputs({ trouble: trouble({ since: NOW - 6 * MINUTE, message: 'said something' }) });
     expect(readiness(given).reasons).toEqual([
-      { reason: 'output_failing', output: 'splunk', since: '2026-11-23T09:25:42.000Z' },
+      { reason: 'output_failing', output: 'splunk', cause: 'timeout', since: '2026-11-23T09:25:42.000Z' },
     ]);
   });
 

@@ -18,12 +18,21 @@ export function feed(changes: Partial<FeedSnapshot> = {}): FeedSnapshot {
     name: 'attachment',
     type: 'attachment',
     checkpoint: NOW - 22 * SECOND,
+    gaps: [],
     lastPollAt: NOW - 11 * SECOND,
     lastSuccessAt: NOW - 11 * SECOND,
     lastPollNew: 39,
+    lastPollRead: 61,
     lastPollDurationMs: 800,
+    readSinceNew: 0,
+    malformedSinceNew: 0,
+    idleMs: 11 * SECOND,
+    leastBehindAt: null,
+    begunAt: NOW - 13 * DAY,
     lastEventAt: NOW - 30 * SECOND,
     lastSweepAt: at('03:17:09'),
+    sweepInterval: DAY,
+    sweepTrouble: null,
     walk: null,
     interval: MINUTE,
     settle: 10 * SECOND,
@@ -45,10 +54,16 @@ export function output(changes: Partial<OutputSnapshot> = {}): OutputSnapshot {
     backlog: 0,
     oldestWaitingAt: null,
     lastAcceptedAt: NOW - 4 * SECOND,
+    idleMs: SECOND,
+    leastBehindAt: null,
+    refusedInRow: 0,
+    filteredInRow: 0,
+    filteredSince: null,
     ratePerMinute: 122,
     rejects: 0,
     lastRejectAt: null,
     lastRejectReason: null,
+    replay: null,
     trouble: null,
     ...changes,
   };
@@ -76,6 +91,7 @@ export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     running: true,
     asOf: NOW,
     startedAt: NOW - 12 * DAY - 4 * HOUR,
+    refusedConfig: null,
     feeds: [feed(), feed({ name: 'url', lastPollAt: NOW - 9 * SECOND, lastPollNew: 84, variants: 0 })],
     outputs: [
       output({ backlog: 41, oldestWaitingAt: NOW - 4 * SECOND }),
@@ -93,7 +109,7 @@ export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
       oldestEventAt: NOW - 30 * DAY,
       paused: null,
     },
-    api: { clockSkewMs: 200, requestsLastMinute: 9, requestsPerMinute: 60, responseMs: 412 },
+    api: { clockSkewMs: 200, requestsLastMinute: 9, requestsPerMinute: 60, heldUntil: null, responseMs: 412 },
     ...changes,
   };
 }
@@ -136,7 +152,7 @@ export function troubled(): Snapshot {
       }),
       output({ name: 'disk', ratePerMinute: 97 }),
     ],
-    api: { clockSkewMs: 94_000, requestsLastMinute: 11, requestsPerMinute: 60, responseMs: 400 },
+    api: { clockSkewMs: 94_000, requestsLastMinute: 11, requestsPerMinute: 60, heldUntil: null, responseMs: 400 },
   };
 }
 
@@ -163,7 +179,7 @@ export function firstRun(): Snapshot {
       output({ name: 'qradar', cursor: 0, lastAcceptedAt: null, ratePerMinute: null }),
     ],
     store: { ...snapshot().store, events: 0, bytes: 68 * 1024, oldestEventAt: null },
-    api: { clockSkewMs: 100, requestsLastMinute: 2, requestsPerMinute: 60, responseMs: 450 },
+    api: { clockSkewMs: 100, requestsLastMinute: 2, requestsPerMinute: 60, heldUntil: null, responseMs: 450 },
   });
 }
 
@@ -174,6 +190,6 @@ export function stopped(): Snapshot {
     now: NOW + 2 * HOUR,
     running: false,
     outputs: calm.outputs.map((one) => ({ ...one, ratePerMinute: null })),
-    api: { clockSkewMs: null, requestsLastMinute: null, requestsPerMinute: 60, responseMs: null },
+    api: { clockSkewMs: null, requestsLastMinute: null, requestsPerMinute: 60, heldUntil: null, responseMs: null },
   };
 }

@@ -258,7 +258,13 @@ describe('whatever others write', () => {
             trouble: figure % 2 ? trouble({ message, hint, retryable, since: NOW - (figure % 1_000_000_000) }) : null,
           }),
         ],
-        api: { clockSkewMs: figure, requestsLastMinute: figure, requestsPerMinute: figure, responseMs: figure },
+        api: {
+          clockSkewMs: figure,
+          requestsLastMinute: figure,
+          requestsPerMinute: figure,
+          heldUntil: figure,
+          responseMs: figure,
+        },
       }),
     }));
 

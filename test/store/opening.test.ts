@@ -304,6 +304,11 @@ describe('damage that shows only later', () => {
 
   it('in the rejects is told as such to who sends them again', () => {
     const path = closedStore();
+    const store = openStore(path);
+    const [event] = storePage(store, someRecords(1, 5000)).added;
+    if (event) store.settle('siem', event.seq, [{ event, reason: 'no' }], START);
+    store.rejects.retry(store.rejects.list().map(({ id }) => id));
+    store.close();
     damage(path, 'reject');
     const { rejects } = openStore(path);
     expect(() => rejects.due('siem')).toThrow(expect.objectContaining({ name: 'StoreError', code: 'STORE_DAMAGED' }));

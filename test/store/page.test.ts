@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { canonicalJson } from '../../src/canonical.ts';
 import { StoreError } from '../../src/store/errors.ts';
+import { contentOf, variantId } from '../../src/store/key.ts';
 import type { Candidate } from '../../src/store/pages.ts';
 import {
   candidateOf,
@@ -201,8 +203,9 @@ describe('a record whose content has changed', () => {
     expect(readAll(store)).toHaveLength(1);
     expect(store.variants.count(FEED)).toBe(1);
     const [event] = readAll(store);
+    const content = contentOf(canonicalJson(changed));
     expect(store.variants.list()).toEqual([
-      { id: 1, feed: FEED, eventId: event?.id, foundAt: START, shipped: null, raw: JSON.stringify(changed) },
+      { id: 1, feed: FEED, eventId: event?.id, content, foundAt: START, shipped: null, raw: JSON.stringify(changed) },
     ]);
   });
 
@@ -214,7 +217,7 @@ describe('a record whose content has changed', () => {
     });
   });
 
-  it('is sent under the same id with the next number when variants are shipped, once', () => {
+  it('is sent under the same id, its content behind it, with the next number when variants are shipped, once', () => {
     const store = openStore();
     storePage(store, [candidateOf(first)]);
     const page = [candidateOf(recordOf(2)), candidateOf(changed), candidateOf(recordOf(3))];
@@ -224,7 +227,7 @@ describe('a record whose content has changed', () => {
     const [original, , variant] = readAll(store);
     expect(variant).toMatchObject({
       seq: 3,
-      id: original?.id,
+      id: variantId(original?.id ?? '', contentOf(canonicalJson(changed))),
       raw: Buffer.from(JSON.stringify(changed)),
       time: original?.time,
     });

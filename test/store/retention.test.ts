@@ -138,7 +138,7 @@ describe('retention of identities', () => {
     const path = storePath();
     const store = openStore(path);
     for (const first of [1, 401, 801]) storePage(store, someRecords(400, first));
-    prune(store, START, 0);
+    prune(store, START, START + 1);
     const late = START + 60 * DAY;
     expect(store.prune({ now: late, storedBefore: 0 })).toEqual({ events: 0, identities: 500, more: true });
     expect(prune(store, late, 0).identities).toBe(700);

@@ -1,0 +1,37 @@
+import { ForwarderError } from '../errors.ts';
+import { Backoff, type BackoffOptions } from '../retry.ts';
+import { StoreError } from '../store/errors.ts';
+
+/**
+ * For what is sent beside the live events: rejects, replays. What cannot be sent just now waits for a turn of its own; events that
+ * come meanwhile do not wait for it.
+ */
+export class Turn {
+  readonly #backoff: Backoff;
+  readonly #now: () => number;
+  readonly #failed: (error: unknown) => void;
+  /** ms since 1970. */
+  #notBefore = 0;
+
+  constructor(retry: BackoffOptions, now: () => number, failed: (error: unknown) => void) {
+    this.#backoff = new Backoff(retry);
+    this.#now = now;
+    this.#failed = failed;
+  }
+
+  /** Does the work when it is its turn. False when it is not, when there was nothing to do, and when it failed. */
+  async take(work: () => Promise<boolean>, signal: AbortSignal): Promise<boolean> {
+    if (this.#now() < this.#notBefore) return false;
+    try {
+      const done = await work();
+      this.#backoff.reset();
+      return done;
+    } catch (error) {
+      if (signal.aborted || error instanceof StoreError) throw error;
+      const retryAfter = error instanceof ForwarderError ? (error.retryAfterMs ?? 0) : 0;
+      this.#notBefore = this.#now() + this.#backoff.next(retryAfter);
+      this.#failed(error);
+      return false;
+    }
+  }
+}
