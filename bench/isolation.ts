@@ -1,11 +1,10 @@
 /**
  * Does an output that refuses everything hold back another? The rate of a syslog output alone, beside a webhook that answers 503
- * to all of it, and beside one that answers 422, which makes every event a reject of its own.
+ * to all of it, and beside one that answers 422, which is held as failing after twenty refusals in a row.
  *
  *   node bench/isolation.ts [--records 1000000] [--runs 1] [--out FILE]
  *
- * Exit code 1 when a goal was missed. The 422 has no goal: halving each batch down to its single events, and keeping each event as
- * a reject, is work that one process has to do on the core that it shares.
+ * Exit code 1 when a goal was missed. The 422 has no goal of its own.
  */
 import { parseArgs } from 'node:util';
 import { HttpSink } from './http-sink.ts';
