@@ -2,7 +2,7 @@ import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { ForwarderError, messageOf } from '../errors.ts';
 import { type EventSource, ForwarderEvent } from '../event.ts';
-import { type Output, OutputError, type Sent } from '../outputs/output.ts';
+import { type Output, OutputError } from '../outputs/output.ts';
 import { Backoff, type BackoffOptions, sleep } from '../retry.ts';
 import { StoreError } from '../store/errors.ts';
 import type { ReadLimits, StoredEvent } from '../store/outbox.ts';
@@ -11,7 +11,8 @@ import type { Episode } from '../telemetry/episodes.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { compileFilter, type FilterRules } from './filter.ts';
 import { Replayer } from './replayer.ts';
-import { type Rejection, Shipment } from './shipment.ts';
+import { Sender } from './sender.ts';
+import { Shipment } from './shipment.ts';
 import { Turn } from './turn.ts';
 
 export interface DispatcherOptions {
@@ -33,10 +34,6 @@ export interface DispatcherSignals {
 
 /** How waiting grows after a failure that waiting alone will not cure. */
 const LASTING = { initialDelay: 30_000, maxDelay: 300_000 };
-/** So many events refused one after the other, with none accepted in between, are more likely a mistake in a config than bad events. */
-const REFUSED_IN_A_ROW = 20;
-/** How long such a batch is held, with an alarm, before its events become rejects after all: a sender of mail must not be able to stop an output. */
-const REFUSAL_PATIENCE = 15 * 60_000;
 /** Never aborted; and aborted from the start. */
 const GOING_ON = new AbortController().signal;
 const STOPPED = AbortSignal.abort();
@@ -69,20 +66,14 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #sourceOf: (feed: string) => EventSource;
   readonly #passes: ((event: ForwarderEvent) => boolean) | undefined;
-  readonly #metrics: Metrics;
   readonly #logger: Logger;
   readonly #now: () => number;
+  readonly #sender: Sender;
   readonly #replayer: Replayer;
   readonly #rejectsTurn: Turn;
   readonly #replaysTurn: Turn;
-  /** How many events were refused since one was accepted. */
-  #refusedInARow = 0;
-  /** Since when a batch is held because everything is refused. */
-  #heldSince: number | undefined;
   /** Oldest first. */
   readonly #underWay: UnderWay[] = [];
-  #lastAcceptedAt: number | null = null;
-  #accepted = 0;
   #filtered: { readonly count: number; readonly since: number } | null = null;
   #gotOn = performance.now();
 
@@ -104,9 +95,12 @@ export class Dispatcher {
     this.#options = parts.options;
     this.#sourceOf = parts.sourceOf;
     this.#passes = compileFilter(parts.options.filter);
-    this.#metrics = parts.metrics;
     this.#logger = parts.logger.child({ output: parts.options.name });
     this.#now = parts.now;
+    this.#sender = new Sender({
+      ...{ name: this.name, output: parts.output, metrics: parts.metrics, episode: parts.episode, now: parts.now },
+      logger: this.#logger,
+    });
     this.#replayer = this.#createReplayer();
     this.#rejectsTurn = new Turn(parts.options.retry, parts.now, (error) =>
       this.#logger.warn({ reason: messageOf(error) }, 'a reject could not be sent again; it is tried later'),
@@ -121,17 +115,17 @@ export class Dispatcher {
   }
 
   get lastAcceptedAt(): number | null {
-    return this.#lastAcceptedAt;
+    return this.#sender.lastAcceptedAt;
   }
 
   /** Events accepted since the start. */
   get accepted(): number {
-    return this.#accepted;
+    return this.#sender.accepted;
   }
 
   /** Events refused for good since one was last accepted, or since the start. */
   get refusedInRow(): number {
-    return this.#refusedInARow;
+    return this.#sender.refusedInRow;
   }
 
   /** What the filter has kept back since it last let something pass, or since the start; null when nothing. */
@@ -141,7 +135,7 @@ export class Dispatcher {
 
   /** How long ago the loop last got on, ms, by a clock that never steps: an idle one does every few seconds. */
   get idleMs(): number {
-    return performance.now() - this.#gotOn;
+    return performance.now() - Math.max(this.#gotOn, this.#sender.gotOn);
   }
 
   /**
@@ -161,8 +155,7 @@ export class Dispatcher {
     if (first.failure !== undefined) throw first.failure;
     this.#settle(first.shipment);
     this.#underWay.shift();
-    // Each batch that is refused as a whole is held anew.
-    this.#heldSince = undefined;
+    this.#sender.batchDone();
     const [next] = this.#underWay;
     if (next) this.#settle(next.shipment);
     // What has failed beside it may try again: the output takes batches.
@@ -178,7 +171,7 @@ export class Dispatcher {
     this.#store.flush(this.name);
     const event = this.#eventOf(reject.event);
     try {
-      const { rejected, unsettled } = await this.#send([event], signal);
+      const { rejected, unsettled } = await this.#sender.send([event], signal);
       const [refused] = rejected;
       if (unsettled) throw unsettled.error ?? nothingSettled();
       if (refused) this.#store.rejects.refusedAgain(reject.id, refused.reason, this.#now());
@@ -197,7 +190,7 @@ export class Dispatcher {
   async replayOnce(signal: AbortSignal): Promise<boolean> {
     try {
       const replayed = await this.#replayer.step(signal);
-      if (replayed) this.#heldSince = undefined;
+      if (replayed) this.#sender.batchDone();
       return replayed;
     } catch (error) {
       const replay = error instanceof StoreError || signal.aborted ? undefined : this.#store.replays.due(this.name);
@@ -286,8 +279,8 @@ export class Dispatcher {
       storedFormOf: (event) => storedFormOf(event, this.#now()),
       ship: (shipment, signal) => this.#ship(shipment, signal, false),
       tell: (filtered, { passedRejections }) => {
-        this.#count('filtered', filtered);
-        this.#tellRejections(passedRejections);
+        this.#sender.count('filtered', filtered);
+        this.#sender.tellRejections(passedRejections);
       },
     });
   }
@@ -309,7 +302,7 @@ export class Dispatcher {
   #noteFilter(read: number, passed: number): void {
     if (passed > 0) this.#filtered = null;
     if (passed === read) return;
-    this.#count('filtered', read - passed);
+    this.#sender.count('filtered', read - passed);
     if (passed === 0)
       this.#filtered = { count: (this.#filtered?.count ?? 0) + read, since: this.#filtered?.since ?? this.#now() };
   }
@@ -349,10 +342,10 @@ export class Dispatcher {
       // page that brought these events has carried it already.
       this.#store.flush(this.name);
       try {
-        const sent = await this.#send(part, signal, isLive);
+        const sent = await this.#sender.send(part, signal, isLive);
         shipment.taken(sent);
         const taken = part.length - sent.rejected.length - (sent.unsettled?.events.length ?? 0);
-        if (taken === 0) this.#refused(shipment, sent.rejected);
+        if (taken === 0) this.#sender.refused(shipment, sent.rejected);
         if (sent.unsettled?.error) throw sent.unsettled.error;
         if (sent.unsettled?.events.length === part.length) throw nothingSettled();
       } catch (error) {
@@ -361,7 +354,7 @@ export class Dispatcher {
           throw error;
         }
         const rejection = shipment.refused(messageOf(error));
-        if (rejection) this.#refused(shipment, [rejection]);
+        if (rejection) this.#sender.refused(shipment, [rejection]);
       }
       this.#settleIfFirst(shipment);
     }
@@ -378,7 +371,7 @@ export class Dispatcher {
     const now = this.#now();
     const kept = passedRejections.map(({ event, reason }) => ({ event: storedFormOf(event, now), reason }));
     this.#store.settle(this.name, doneUpTo, kept, now);
-    this.#tellRejections(passedRejections);
+    this.#sender.tellRejections(passedRejections);
     shipment.rejectionsKept();
   }
 
@@ -389,75 +382,6 @@ export class Dispatcher {
       if (isWaiting || !(await this.deliverOnce(abort, STOPPED).catch(() => false))) break;
     }
     await Promise.all(this.#underWay.map(({ sending }) => sending));
-  }
-
-  async #send(events: readonly ForwarderEvent[], signal: AbortSignal, isLive = true): Promise<Sent> {
-    const startedAt = performance.now();
-    let sent: Sent;
-    try {
-      sent = await this.output.send(events, signal);
-    } catch (error) {
-      this.#countFailure(error);
-      throw error;
-    }
-    this.#metrics.outputSendDuration.observe({ output: this.name }, (performance.now() - startedAt) / 1000);
-    this.#metrics.outputUp.set({ output: this.name }, 1);
-    this.#countFailure(sent.unsettled?.error);
-    this.#acceptedNow(events, sent, isLive);
-    return sent;
-  }
-
-  #acceptedNow(events: readonly ForwarderEvent[], { rejected, shortened, unsettled }: Sent, isLive: boolean): void {
-    const now = this.#now();
-    const latency = this.#metrics.deliveryLatency.labels(this.name);
-    const open = new Set([...rejected.map(({ event }) => event), ...(unsettled?.events ?? [])]);
-    // How old the events of a replay are says nothing of how fast events are delivered.
-    for (const event of isLive ? events : []) {
-      if (open.size === 0 || !open.has(event)) latency.observe(Math.max(0, now - event.time) / 1000);
-    }
-    const count = events.length - open.size;
-    this.#count('delivered', count);
-    if (shortened > 0) this.#metrics.outputShortened.inc({ output: this.name }, shortened);
-    this.#accepted += count;
-    if (count === 0) return;
-    this.#lastAcceptedAt = now;
-    this.#gotOn = performance.now();
-    this.#refusedInARow = 0;
-    this.#heldSince = undefined;
-    // A part that was taken does not end the trouble with the rest: it would begin anew with each try, and never look old.
-    if (!unsettled?.error) this.episode.succeeded();
-  }
-
-  #countFailure(error: unknown): void {
-    if (!(error instanceof OutputError)) return;
-    this.#metrics.outputErrors.inc({ output: this.name, reason: error.reason });
-    if (error.disposition !== 'split') this.#metrics.outputUp.set({ output: this.name }, 0);
-  }
-
-  /** Events become rejects, unless it looks as if the output refused whatever it is sent: then the batch is held for a while. */
-  #refused(shipment: Shipment, rejections: readonly Rejection[]): void {
-    this.#refusedInARow += rejections.length;
-    if (this.#refusedInARow < REFUSED_IN_A_ROW) return;
-    this.#heldSince ??= this.#now();
-    if (this.#now() - this.#heldSince >= REFUSAL_PATIENCE) return;
-    shipment.restart();
-    const error = refusesEverything(rejections.at(-1)?.reason ?? '');
-    this.#countFailure(error);
-    throw error;
-  }
-
-  #tellRejections(rejected: readonly Rejection[]): void {
-    this.#count('rejected', rejected.length);
-    for (const { event, reason } of rejected) {
-      this.#logger.warn(
-        { eventId: event.id, reason },
-        'the output refused an event for good; it is kept (rejects list)',
-      );
-    }
-  }
-
-  #count(outcome: 'delivered' | 'rejected' | 'filtered', count: number): void {
-    if (count > 0) this.#metrics.outputEvents.inc({ output: this.name, outcome }, count);
   }
 
   #eventOf(row: StoredEvent): ForwarderEvent {
@@ -487,14 +411,6 @@ export class Dispatcher {
 
 function storedFormOf(event: ForwarderEvent, now: number): StoredEvent {
   return { seq: event.seq, id: event.id, feed: event.source.name, time: event.time, storedAt: now, raw: event.raw };
-}
-
-function refusesEverything(reason: string): OutputError {
-  return new OutputError(`the output refuses whatever it is sent: ${reason}`, {
-    reason: 'refused',
-    disposition: 'halt',
-    hint: 'Check the options of this output: url, format, encoding, gzip. Nothing is lost: the batch is held for 15 minutes, then its events become rejects, which `rejects retry` sends again.',
-  });
 }
 
 /** A part that comes back whole without a reason would be sent again at once, for ever. */

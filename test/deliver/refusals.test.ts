@@ -72,6 +72,18 @@ describe('an output that refuses whatever it is sent', () => {
     expect(rejectedNumbers(store)).toEqual(numbers(100));
   });
 
+  it('is another thing than many refusals in a batch of which the rest was taken', async () => {
+    addEvents(store, 100);
+    const { dispatcher, output } = dispatcherFor(store, HUNDRED);
+    output.react = (events) => ({
+      rejected: events.slice(0, 40).map((event) => ({ event, reason: 'no' })),
+      shortened: 0,
+    });
+    await deliverAll(dispatcher);
+    expect(rejectedNumbers(store)).toEqual(numbers(40));
+    expect(dispatcher.cursor).toBe(100);
+  });
+
   it('is another thing than many bad events among good ones', async () => {
     addEvents(store, 100);
     const { dispatcher, output } = dispatcherFor(store, HUNDRED);
