@@ -1,16 +1,16 @@
-import { existsSync, mkdirSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import Database from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { Checkpoints } from './checkpoints.ts';
 import { Coverage } from './coverage.ts';
 import { Cursors } from './cursors.ts';
-import { type Guard, guardOf, StoreError, storeErrorFrom } from './errors.ts';
+import { type Guard, guardOf, StoreError } from './errors.ts';
 import { Identities } from './identities.ts';
 import { type Inventory, takeInventory } from './inventory.ts';
 import { keyOfId, lowestKey, timeOfId, variantId } from './key.ts';
-import { createPrivate, StoreLock } from './lock.ts';
+import { StoreLock } from './lock.ts';
 import { MalformedRecords } from './malformed.ts';
-import { migrate, refuseForeign } from './migrations.ts';
+import { openDatabase } from './opening.ts';
 import { Outbox, type StoredEvent } from './outbox.ts';
 import { type Candidate, type Comparison, type PageOutcome, PageSorter, type PageToStore } from './pages.ts';
 import { Rejects } from './rejects.ts';
@@ -35,13 +35,13 @@ export class Store {
   readonly replays: Replays;
   readonly variants: Variants;
   readonly malformed: MalformedRecords;
-  readonly #db: Database.Database;
+  readonly #db: Database;
   readonly #guard: Guard;
   readonly #retention: Retention;
   readonly #sorter: PageSorter;
   #lock: StoreLock | undefined;
 
-  private constructor(path: string, db: Database.Database) {
+  private constructor(path: string, db: Database) {
     this.path = path;
     this.#db = db;
     this.#guard = guardOf(path);
@@ -63,27 +63,7 @@ export class Store {
    * `mustExist`: commands that look at a store do not make one. Throws a `StoreError`.
    */
   static open(path: string, options: { readonly mustExist?: boolean } = {}): Store {
-    let db: Database.Database | undefined;
-    try {
-      if (options.mustExist && !existsSync(path)) {
-        throw new StoreError(
-          'STORE_UNREADABLE',
-          `there is no store at ${path} yet`,
-          'The daemon makes it at its first start (`run`). Check store.path and the folder you are in.',
-        );
-      }
-      makePrivate(path);
-      db = new Database(path, { timeout: 5000 });
-      // Before anything is set: WAL mode alone would change another program's file.
-      refuseForeign(db, path);
-      configure(db);
-      migrate(db);
-      checkSmallTables(db, path);
-      return new Store(path, db);
-    } catch (error) {
-      db?.close();
-      throw openingErrorFrom(error, path);
-    }
+    return openDatabase(path, options, (db) => new Store(path, db));
   }
 
   /** Is a daemon serving it? */
@@ -286,42 +266,3 @@ export class Store {
 }
 
 type Rejections = readonly { readonly event: StoredEvent; readonly reason: string }[];
-
-/** The records hold names and addresses: for our user's eyes only. SQLite gives its -wal and -shm files the same mode. */
-function makePrivate(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  createPrivate(path);
-}
-
-function configure(db: Database.Database): void {
-  // Before the first table: it cannot change later. In a prototype 16 KiB was 1.2 times as fast as 4 KiB.
-  db.pragma('page_size = 16384');
-  db.pragma('journal_mode = WAL');
-  // NORMAL would lose the newest transactions in a power cut, and with them events whose checkpoint a receiver has seen pass.
-  db.pragma('synchronous = FULL');
-  // 16 MiB. Time-first keys stay local, so a prototype gained nothing by more.
-  db.pragma('cache_size = -16384');
-  db.pragma('temp_store = MEMORY');
-}
-
-/** A whole check reads every page; the tables that decide what is asked for and sent are small and are checked at each start. */
-function checkSmallTables(db: Database.Database, path: string): void {
-  for (const table of ['checkpoint', 'coverage', 'cursor', 'note', 'replay']) {
-    const answer = db.pragma(`quick_check(${table})`, { simple: true });
-    if (answer !== 'ok') {
-      const cause = Object.assign(new Error(String(answer)), { code: 'SQLITE_CORRUPT' });
-      throw storeErrorFrom(cause, path);
-    }
-  }
-}
-
-function openingErrorFrom(error: unknown, path: string): unknown {
-  const known = storeErrorFrom(error, path);
-  if (known instanceof StoreError) return known;
-  return new StoreError(
-    'STORE_UNREADABLE',
-    `the store ${path} cannot be opened`,
-    'Check that the folder exists and that this user may write to it, to the file, and to its -wal and -shm files.',
-    error,
-  );
-}
