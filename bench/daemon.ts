@@ -17,12 +17,14 @@ export interface DaemonSetup {
   readonly outputs: readonly object[];
   /** Default: a new store. */
   readonly store?: string;
+  /** `store.maxSize`. */
+  readonly maxSize?: string;
   /** Port of its own HTTP endpoints. Default: any that is free. */
   readonly httpPort?: number;
 }
 
 /** Writes a config and tells how to run the daemon with it. All that is not said here has its default. */
-export function daemonCommand({ folder, api, feed, outputs, store, httpPort = 0 }: DaemonSetup): Command {
+export function daemonCommand({ folder, api, feed, outputs, store, maxSize, httpPort = 0 }: DaemonSetup): Command {
   if (!existsSync(DAEMON)) throw new Error('there is no dist/main.js: run `npm run build` first');
   const { port, clientId = 'bench', clientSecret = 'bench' } = api;
   const config = {
@@ -34,7 +36,7 @@ export function daemonCommand({ folder, api, feed, outputs, store, httpPort = 0 
     },
     feeds: [{ type: 'attachment', ...feed }],
     outputs,
-    store: { path: store ?? join(folder, 'forwarder.db') },
+    store: { path: store ?? join(folder, 'forwarder.db'), ...(maxSize && { maxSize }) },
     http: { listen: `127.0.0.1:${httpPort}` },
     log: { level: 'info', format: 'json' },
   };

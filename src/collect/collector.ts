@@ -44,6 +44,7 @@ const SWEEP_PATIENCE = 10;
 export class Collector {
   readonly poller: Poller;
   readonly episode: Episode;
+  readonly history: PollHistory;
   readonly #context: WalkContext;
   readonly #options: CollectorOptions;
   readonly #pressure: Pressure;
@@ -51,7 +52,6 @@ export class Collector {
   readonly #signals: CollectorSignals;
   #polling: Promise<void> | undefined;
   #sweeping: Promise<void> | undefined;
-  readonly #history: PollHistory;
   #sweepTrouble: Trouble | null = null;
 
   constructor(parts: {
@@ -62,6 +62,8 @@ export class Collector {
     readonly episode: Episode;
     readonly logger: Logger;
     readonly signals: CollectorSignals;
+    /** Of the collector that this one takes the place of. */
+    readonly history?: PollHistory | undefined;
   }) {
     this.poller = parts.poller;
     this.episode = parts.episode;
@@ -70,16 +72,16 @@ export class Collector {
     this.#pressure = parts.pressure;
     this.#logger = parts.logger.child({ feed: parts.context.feed.name });
     this.#signals = parts.signals;
-    this.#history = new PollHistory(parts.context.now);
+    this.history = parts.history ?? new PollHistory(parts.context.now);
   }
 
   get state(): CollectorState {
-    return this.#history.state;
+    return this.history.state;
   }
 
   /** See `PollHistory.idleMs`. */
   get idleMs(): number {
-    return this.#history.idleMs;
+    return this.history.idleMs;
   }
 
   /** Why the sweep fails; also after it was left to the next one, until that is good. */
@@ -125,12 +127,12 @@ export class Collector {
     const lasting = new Backoff(LASTING);
     let failures = 0;
     let lastFailureAt = now();
-    this.#history.begins();
+    this.history.begins();
     while (!this.#signals.stopping.aborted) {
       try {
         this.#pressure.ensureRoom();
         const step = await this.poller.pollOnce(this.#signals.abort);
-        this.#history.page(step);
+        this.history.page(step);
         failures = 0;
         passing.reset();
         lasting.reset();
@@ -140,7 +142,7 @@ export class Collector {
           await this.#letOutputsKeepUp();
           continue;
         }
-        metrics.pollDuration.observe({ feed: feed.name }, this.#history.ends() / 1000);
+        metrics.pollDuration.observe({ feed: feed.name }, this.history.ends() / 1000);
         metrics.pollLastSuccess.set({ feed: feed.name }, (this.state.lastSuccessAt ?? now()) / 1000);
         return;
       } catch (error) {
@@ -224,7 +226,8 @@ export class Collector {
   /** A store that is damaged or cannot be written cannot be waited out here. */
   #refuseIfFatal(error: unknown): void {
     if (!(error instanceof StoreError)) return;
-    if (error.code === 'STORE_FULL') this.#pressure.diskIsFull();
+    if (error.code === 'STORE_FULL') this.#pressure.met('disk_full');
+    else if (error.code === 'STORE_UNWRITABLE') this.#pressure.met('disk_unwritable');
     else if (!error.retryable) throw error;
   }
 

@@ -2,7 +2,7 @@ import { ForwarderError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
-export type PauseReason = 'store_full' | 'disk_full';
+export type PauseReason = 'store_full' | 'disk_full' | 'disk_unwritable';
 
 export interface PressureOptions {
   /** Bytes that the store may use. */
@@ -17,7 +17,7 @@ export interface PressureOptions {
  */
 export class Pressure {
   readonly #store: Store;
-  readonly #options: PressureOptions;
+  #options: PressureOptions;
   readonly #metrics: Metrics;
   readonly #now: () => number;
   #paused: { readonly reason: PauseReason; readonly since: number } | null = null;
@@ -27,7 +27,12 @@ export class Pressure {
     this.#options = options;
     this.#metrics = metrics;
     this.#now = now;
-    for (const reason of ['store_full', 'disk_full']) metrics.collectingPaused.set({ reason }, 0);
+    for (const reason of Object.keys(PAUSES)) metrics.collectingPaused.set({ reason }, 0);
+  }
+
+  /** From the next page on. */
+  setLimits(options: PressureOptions): void {
+    this.#options = options;
   }
 
   /** Why collecting is paused, and since when; null while it is not. As of the last `check`. */
@@ -46,12 +51,15 @@ export class Pressure {
     if (reason) throw new CollectingPaused(reason);
   }
 
-  /** SQLite itself met a full disk. */
-  diskIsFull(): void {
-    this.#set('disk_full');
+  /** SQLite itself met a full disk, or one that takes no writes. */
+  met(reason: 'disk_full' | 'disk_unwritable'): void {
+    this.#set(reason);
   }
 
   #reason(): PauseReason | undefined {
+    // Tried with a small write and not with a page, which would be asked of Mimecast for nothing.
+    const wasUnwritable = this.#paused?.reason === 'disk_unwritable';
+    if (wasUnwritable && !this.#store.takesWrites(this.#now())) return 'disk_unwritable';
     if (this.#store.freeDisk() < this.#options.minFreeDisk) return 'disk_full';
     if (this.#store.usedBytes() > this.#options.maxSize) return 'store_full';
     return undefined;
@@ -71,14 +79,23 @@ export class CollectingPaused extends ForwarderError {
   readonly reason: PauseReason;
 
   constructor(reason: PauseReason) {
-    const storeIsFull = reason === 'store_full';
-    super(`collecting is paused: ${storeIsFull ? 'the store is full' : 'the disk is nearly full'}`, {
-      code: 'COLLECTING_PAUSED',
-      retryable: true,
-      hint: storeIsFull
-        ? 'Mend the output that holds events back, or raise store.maxSize. Nothing is lost: Mimecast keeps 30 days.'
-        : 'Free space on the disk of the store (see store.minFreeDisk). Nothing is lost: Mimecast keeps 30 days.',
-    });
+    const { why, hint } = PAUSES[reason];
+    super(`collecting is paused: ${why}`, { code: 'COLLECTING_PAUSED', retryable: true, hint });
     this.reason = reason;
   }
 }
+
+const PAUSES: Readonly<Record<PauseReason, { readonly why: string; readonly hint: string }>> = {
+  store_full: {
+    why: 'the store is full',
+    hint: 'Mend the output that holds events back, or raise store.maxSize. Nothing is lost: Mimecast keeps 30 days.',
+  },
+  disk_full: {
+    why: 'the disk is nearly full',
+    hint: 'Free space on the disk of the store (see store.minFreeDisk). Nothing is lost: Mimecast keeps 30 days.',
+  },
+  disk_unwritable: {
+    why: 'the disk under the store does not take writes',
+    hint: 'Look at the kernel log and at `mount`: a file system that met an error is read-only until it is mounted again. Nothing is lost: Mimecast keeps 30 days.',
+  },
+};

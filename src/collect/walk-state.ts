@@ -27,6 +27,7 @@ export interface PageSummary {
 
 /** Empty pages in a row, each with a token, after which a walk is at its end. */
 const EMPTY_PAGES = 3;
+const SECOND = 1000;
 
 export function firstState(window: TimeWindow): WalkState {
   return { window, token: undefined, pages: 0, emptyPages: 0, newest: undefined, ascending: true, done: false };
@@ -81,4 +82,29 @@ function outOfTheCircle(state: WalkState): WalkState {
 function fromTheNewest({ window, newest, ascending }: WalkState): WalkState | undefined {
   if (newest === undefined || !ascending || newest <= window.from || newest > window.to) return undefined;
   return firstState({ from: newest, to: window.to });
+}
+
+/**
+ * Where the walk goes when not even one record fits into an answer. The next record is the one, and it has no date for us: so the window is
+ * halved in time until a second is left, which is passed over. `askedTo`: the end of the window that was asked for; the state's own moves.
+ */
+export function stateAfterTooLarge(
+  state: WalkState,
+  askedTo: number,
+): { readonly state: WalkState; readonly unread: number | undefined } {
+  const { from, to } = fromTheNewest(state)?.window ?? state.window;
+  const seconds = Math.round((to - from) / SECOND);
+  if (seconds > 0) {
+    const middle = from + Math.floor(seconds / 2) * SECOND;
+    return { state: firstState({ from, to: middle }), unread: undefined };
+  }
+  return { state: stateBehind({ ...state, window: { from, to } }, askedTo), unread: from };
+}
+
+/** Where the walk goes after a part of its window: on with the rest, or to its end. The rest shares a second with the part, as windows do. */
+export function stateBehind(state: WalkState, askedTo: number): WalkState {
+  const { from, to } = state.window;
+  const next = from === to ? to + SECOND : to;
+  if (to >= askedTo || next > askedTo) return { ...state, token: undefined, done: true };
+  return firstState({ from: next, to: askedTo });
 }

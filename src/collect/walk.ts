@@ -1,49 +1,20 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { ForwarderError } from '../errors.ts';
 import type { RawRecord } from '../event.ts';
-import type { Feed, TimeWindow } from '../feeds/feed.ts';
-import type { MimecastClient, Page } from '../mimecast/client.ts';
-import { MimecastError, refusesPageToken } from '../mimecast/errors.ts';
+import type { TimeWindow } from '../feeds/feed.ts';
+import type { Page } from '../mimecast/client.ts';
+import { isPageTooLarge, MimecastError, refusesPageToken } from '../mimecast/errors.ts';
 import { LIMITS } from '../status/condition.ts';
 import type { Walk as SavedWalk } from '../store/checkpoints.ts';
 import type { CoveredPage, Purpose } from '../store/coverage.ts';
 import { StoreError } from '../store/errors.ts';
 import { eventId } from '../store/key.ts';
 import type { Candidate, PageOutcome, PageToStore } from '../store/pages.ts';
-import type { Store } from '../store/store.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
-import { firstState, stateAfter, stateAfterRefusal, type WalkState } from './walk-state.ts';
+import { Oversize } from './oversize.ts';
+import type { WalkContext, WalkOptions } from './walk-context.ts';
+import { firstState, stateAfter, stateAfterRefusal, stateBehind, type WalkState } from './walk-state.ts';
 
-/** What reading a window needs. */
-export interface WalkContext {
-  readonly client: MimecastClient;
-  readonly store: Store;
-  readonly feed: Feed;
-  readonly metrics: Metrics;
-  readonly pageSize: number;
-  readonly variants: 'suppress' | 'ship';
-  /** Outputs look into the records of new events: what is parsed is kept until they have. Costs memory, saves parsing again. */
-  readonly keepRecords: boolean;
-  /** ms since 1970, our clock. */
-  readonly now: () => number;
-}
-
-export interface WalkOptions {
-  /** What the ledger says that the window was asked for. Default `poll`. */
-  readonly purpose?: Purpose;
-  /** A walk that was cut short by a crash or a failure, to go on with. */
-  readonly resume?: SavedWalk | undefined;
-  /** Sweeps and backfills let live polling go first. */
-  readonly background?: boolean;
-  /**
-   * What to make durable with a page. Absent: the walk moves no checkpoint (sweep, backfill). `next` is null after the last page.
-   */
-  readonly progress?: (next: SavedWalk | null) => PageToStore['progress'];
-  /** Which records of a page are to be stored. Absent: all. */
-  readonly select?: (candidates: readonly Candidate[]) => readonly Candidate[];
-  /** Asked after the last page: does the store have all that the window gave? Absent: it has, since all was stored. */
-  readonly isWhole?: () => boolean;
-}
+export type { WalkContext, WalkOptions } from './walk-context.ts';
 
 /** Refused page tokens of one walk that are nobody's business but ours. */
 const PATIENT_REFUSALS = 50;
@@ -63,6 +34,7 @@ export class WindowWalk {
   readonly #asked: TimeWindow;
   /** Since when Mimecast kept its rows when it gave the first page, which has the oldest. */
   #keptSince: number | undefined;
+  readonly #oversize: Oversize;
 
   constructor(context: WalkContext, window: TimeWindow, options: WalkOptions = {}) {
     this.#context = context;
@@ -70,6 +42,7 @@ export class WindowWalk {
     const { resume } = options;
     this.#asked = resume ? { from: resume.askedFrom ?? resume.from, to: resume.to } : window;
     this.#state = firstState(resume ? { from: resume.from, to: resume.to } : window);
+    this.#oversize = new Oversize(context.pageSize, resume?.unread);
     if (resume?.token) {
       this.#state = { ...this.#state, token: resume.token, pages: resume.pages };
       this.#tokens.add(resume.token);
@@ -93,15 +66,18 @@ export class WindowWalk {
    * Reads one page and stores it with the walk's new state, before the next page is asked for.
    *
    * A refused page token starts the window again with the next step: a token is an optimisation, and identity makes the second
-   * reading free. Rejects with a `MimecastError`, a `StoreError`, or the abort reason; the walk then stands where it
+   * reading free. A page that is too large is asked for again in a smaller one. Rejects with a `MimecastError`, a `StoreError`, or the abort reason; the walk then stands where it
    * stood, and the same page is due. Records that came with a failure are stored all the same, without moving on.
    */
   async step(signal: AbortSignal): Promise<PageOutcome> {
     const page = await this.#fetch(signal).catch((error: unknown) => {
+      if (isPageTooLarge(error)) return undefined;
       this.#noteFailure(error);
       throw error;
     });
     this.#keptSince ??= (await this.#context.client.serverNow(signal)) - LIMITS.mimecastKeeps;
+    if (page === undefined) return this.#goRound();
+    this.#oversize.fitted();
     if (page instanceof Error) {
       this.#refusals += 1;
       this.#goTo(stateAfterRefusal(this.#state, this.#refusals === 1));
@@ -120,24 +96,52 @@ export class WindowWalk {
       throw page.failure;
     }
     const { next } = page;
-    const after = stateAfter(this.#state, {
+    const read = stateAfter(this.#state, {
       count: candidates.length,
       times: candidates.flatMap(({ value }) => ('malformed' in value ? [] : [value.time])),
       next,
       nextIsOld: next !== undefined && this.#tokens.has(next),
     });
+    const after = read.done ? stateBehind(read, this.#asked.to) : read;
     if (!after.done && after.pages >= MAX_PAGES) throw this.#tooLong();
-    const outcome = this.#store(candidates, this.#options.progress?.(after.done ? null : this.#saved(after)), () =>
-      after.done ? this.#end() : null,
-    );
+    const outcome = this.#storeAndMove(candidates, after);
     // Only now: a page that could not be stored must be read again.
     this.#goTo(after);
     return outcome;
   }
 
+  #storeAndMove(candidates: readonly Candidate[], after: WalkState): PageOutcome {
+    const progress = this.#options.progress?.(after.done ? null : this.#saved(after));
+    return this.#store(candidates, progress, () => (after.done ? this.#end() : null));
+  }
+
+  /** The page that is due is too large. What that costs is said, and kept in the ledger. */
+  #goRound(): PageOutcome {
+    const { feed, logger } = this.#context;
+    const detour = this.#oversize.detour(this.#state, this.#asked.to);
+    if (detour.kind === 'smaller') {
+      logger?.warn(
+        { feed: feed.name, pageSize: detour.pageSize },
+        'a page was too large and is asked for in smaller ones',
+      );
+      return NOTHING;
+    }
+    if (detour.kind === 'passed') {
+      this.#oversize.passed(detour.second);
+      this.#storeAndMove([], detour.state);
+      const second = new Date(detour.second).toISOString();
+      logger?.error(
+        { feed: feed.name, second },
+        'a record is larger than an answer may be: the rest of its second is not read, which is a gap; `status` says what to do',
+      );
+    }
+    this.#goTo(detour.state);
+    return NOTHING;
+  }
+
   /** The page that is due, or what Mimecast said when it refused the page token. */
   async #fetch(signal: AbortSignal): Promise<Page<Candidate['value']> | Error> {
-    const { client, feed, pageSize } = this.#context;
+    const { client, feed } = this.#context;
     const { window, token } = this.#state;
     try {
       return await client.fetchPage({
@@ -146,7 +150,7 @@ export class WindowWalk {
         recordsKey: feed.recordsKey,
         read: (record) => this.#understand(record),
         filter: feed.filter(window),
-        pageSize,
+        pageSize: this.#oversize.pageSize,
         pageToken: token,
         background: this.#options.background ?? false,
         signal,
@@ -195,6 +199,7 @@ export class WindowWalk {
     const coverage = {
       ...{ ...this.#asked, purpose: this.#purpose, records: records.length, end: whenDone() },
       keptSince: this.#keptSince ?? 0,
+      unread: this.#oversize.unread,
     };
     const outcome = store.storePage({
       feed: feed.name,
@@ -226,8 +231,14 @@ export class WindowWalk {
   }
 
   #saved({ window, token, pages }: WalkState): SavedWalk {
-    const walk = { from: window.from, to: window.to, token: token ?? null, pages };
-    return window.from === this.#asked.from ? walk : { ...walk, askedFrom: this.#asked.from };
+    const { from, to } = this.#asked;
+    const { unread } = this.#oversize;
+    return {
+      // A token is good for the window that it was given for; of a half, the whole is what is kept.
+      ...{ from: window.from, to, token: window.to === to ? (token ?? null) : null, pages },
+      ...(window.from !== from && { askedFrom: from }),
+      ...(unread.length > 0 && { unread }),
+    };
   }
 
   /** A window that nobody answered stands in the ledger too. */

@@ -7,6 +7,7 @@ import type { Store } from '../store/store.ts';
 import type { Command, ExitCode, Shell } from './command.ts';
 import {
   idArguments,
+  numberOption,
   type Options,
   printJson,
   readConfig,
@@ -19,13 +20,40 @@ import {
 export const rejects: Command = {
   name: 'rejects',
 
+  manual: {
+    forms: [
+      'list [--output <name>] [--limit <number>] [--after <number>] [--json] [options]',
+      'show <id>... [options]',
+      'retry <id>...|all [--output <name>] [options]',
+      'discard <id>...|all [--output <name>] [options]',
+    ],
+    does: [
+      'Events that an output refused for good, with the reason, and records from Mimecast that could not be read. They are kept until somebody sends them again or lets go of them.',
+      'Numbers with an m (m3) are records that could not be read, for example without a date; they reach no output.',
+    ],
+    examples: [
+      { typed: 'mimecast-forwarder rejects list', does: 'each with its number, output and reason' },
+      { typed: 'mimecast-forwarder rejects list --after 1000', does: 'those that come after number 1000' },
+      { typed: 'mimecast-forwarder rejects show 17', does: 'the whole record' },
+      {
+        typed: 'mimecast-forwarder rejects retry all --output elastic',
+        does: 'send them again, after the cause is mended',
+      },
+      { typed: 'mimecast-forwarder rejects discard 17 m3', does: 'let go of two' },
+    ],
+    bad: 'there is no reject of that number',
+    reads: 'store',
+    seeAlso: ['status', 'replay', 'docs/operations.md'],
+  },
+
   define(command: CommanderCommand): void {
     withJsonOption(withConfigOption(command))
       .description('events that an output refused for good, and records that could not be read')
       .argument('<action>', 'list, show, retry or discard')
       .argument('[ids...]', 'numbers; for retry and discard also `all`')
       .option('--output <name>', 'of one output only')
-      .addHelpText('after', HELP);
+      .option('--limit <number>', 'how many list shows', '1000')
+      .option('--after <number>', 'list goes on after this one');
   },
 
   async run(shell: Shell, [action = '', ...rest]: readonly string[], options: Options): Promise<ExitCode> {
@@ -47,29 +75,51 @@ export const rejects: Command = {
   },
 };
 
-const HELP = `
-Numbers with an m (m3) are records from Mimecast that could not be read, for example without a date;
-they reach no output.
-
-Examples:
-  mimecast-forwarder rejects list
-  mimecast-forwarder rejects show 17
-  mimecast-forwarder rejects retry all --output elastic     # after the cause is mended
-  mimecast-forwarder rejects discard 17 m3
-`;
-
 function list(shell: Shell, store: Store, options: Options): ExitCode {
-  const output = outputOf(options);
-  const refused = allRejects(store, output);
-  const unreadable = output === undefined ? store.malformed.list() : [];
+  const { refused, unreadable, next } = select(store, options);
   if (options.json === true) {
-    printJson(shell, { rejects: refused.map(rejectForPeople), malformed: unreadable.map(malformedForPeople) });
-    return 0;
+    printJson(shell, { rejects: refused.map(rejectForPeople), malformed: unreadable.map(malformedForPeople), next });
+  } else {
+    const lines = [...refused.map(lineOfReject), ...unreadable.map(lineOfMalformed)];
+    shell.stdout.write(lines.length === 0 ? 'There are no rejects.\n' : `${lines.join('\n')}\n`);
   }
-  if (refused.length + unreadable.length === 0) shell.stdout.write('There are no rejects.\n');
-  for (const reject of refused) shell.stdout.write(`${lineOfReject(reject)}\n`);
-  for (const record of unreadable) shell.stdout.write(`${lineOfMalformed(record)}\n`);
+  if (next !== null) {
+    const output = outputOf(options);
+    const total = store.rejects.count(output) + (output === undefined ? store.malformed.count() : 0);
+    const again = `rejects list --after ${next}${output === undefined ? '' : ` --output ${output}`}`;
+    const shown = `${refused.length + unreadable.length} of ${total} are shown`;
+    shell.stderr.write(`${shown}. The next ones: mimecast-forwarder ${again}\n`);
+  }
   return 0;
+}
+
+interface Selection {
+  readonly refused: readonly Reject[];
+  readonly unreadable: readonly Malformed[];
+  /** The number to go on after; null when these are the last. */
+  readonly next: string | null;
+}
+
+/** Rejects come first, then records that could not be read: one row of numbers, 1, 2, 3, m1, m2, to go through bit by bit. */
+function select(store: Store, options: Options): Selection {
+  const output = outputOf(options);
+  const limit = numberOption(options.limit, '--limit', 1);
+  const after = String(options.after ?? 0);
+  if (/^m\d+$/.test(after)) return selectUnreadable(store, [], Number(after.slice(1)), limit);
+  const from = numberOption(after, '--after', 0);
+  const refused = store.rejects.list({ output, after: from, limit });
+  const last = refused.at(-1)?.id ?? from;
+  const isAll = store.rejects.list({ output, after: last, limit: 1 }).length === 0;
+  if (!isAll) return { refused, unreadable: [], next: String(last) };
+  return output === undefined ? selectUnreadable(store, refused, 0, limit) : { refused, unreadable: [], next: null };
+}
+
+function selectUnreadable(store: Store, refused: readonly Reject[], after: number, limit: number): Selection {
+  const room = limit - refused.length;
+  const unreadable = room === 0 ? [] : store.malformed.list({ after, limit: room });
+  const last = unreadable.at(-1)?.id ?? after;
+  const isAll = store.malformed.list({ after: last, limit: 1 }).length === 0;
+  return { refused, unreadable, next: isAll ? null : `m${last}` };
 }
 
 function show(shell: Shell, store: Store, args: readonly string[]): ExitCode {
@@ -98,39 +148,29 @@ function retry(shell: Shell, store: Store, args: readonly string[], options: Opt
       '`rejects show` prints it, `rejects discard` drops it.',
     );
   }
-  const ids = chosenRejects(store, args, options);
-  const count = store.rejects.retry(ids);
+  const named = namedRejects(args);
+  const count = named ? store.rejects.retry(named.numbers) : store.rejects.retryAll(outputOf(options));
   shell.stdout.write(`${count} will be sent again, by the daemon or the next \`run\`.\n`);
-  return count < ids.length ? 1 : 0;
+  return named && count < named.numbers.length ? 1 : 0;
 }
 
 function discard(shell: Shell, store: Store, args: readonly string[], options: Options): ExitCode {
-  const ids = chosenRejects(store, args, options);
-  const records = args.includes('all') ? [] : parseIds(args).records;
-  const count = store.rejects.remove(ids) + store.malformed.remove(records);
+  const named = namedRejects(args);
+  const count = named
+    ? store.rejects.remove(named.numbers) + store.malformed.remove(named.records)
+    : store.rejects.removeAll(outputOf(options));
   shell.stdout.write(`${count} discarded.\n`);
-  return count < ids.length + records.length ? 1 : 0;
+  return named && count < named.numbers.length + named.records.length ? 1 : 0;
 }
 
-/** The rejects that are named, or all of them, or all of one output. */
-function chosenRejects(store: Store, args: readonly string[], options: Options): number[] {
+/** Undefined when all of them are meant. */
+function namedRejects(args: readonly string[]): ReturnType<typeof parseIds> | undefined {
   if (args.length === 0) throw new UsageError('name the rejects by number, or say `all`', '`rejects list` shows them.');
-  if (!args.includes('all')) return parseIds(args).numbers;
-  return allRejects(store, outputOf(options)).map(({ id }) => id);
+  return args.includes('all') ? undefined : parseIds(args);
 }
 
 function outputOf({ output }: Options): string | undefined {
   return typeof output === 'string' ? output : undefined;
-}
-
-/** The store gives them a thousand at a time. */
-function allRejects(store: Store, output: string | undefined): Reject[] {
-  const found: Reject[] = [];
-  for (;;) {
-    const page = store.rejects.list({ output, after: found.at(-1)?.id ?? 0 });
-    if (page.length === 0) return found;
-    found.push(...page);
-  }
 }
 
 function parseIds(args: readonly string[]): { numbers: number[]; records: number[] } {

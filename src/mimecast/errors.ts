@@ -56,3 +56,11 @@ export class MimecastError extends ForwarderError {
 export function refusesPageToken(error: unknown): boolean {
   return error instanceof MimecastError && error.pageTokenSent && error.reason === 'bad_request' && !error.retryable;
 }
+
+/** Code of a page that is longer than an answer may be. */
+export const TOO_LARGE = 'MIMECAST_ANSWER_TOO_LARGE';
+
+/** True when the same records may come through in smaller pages. */
+export function isPageTooLarge(error: unknown): boolean {
+  return error instanceof MimecastError && error.code === TOO_LARGE;
+}

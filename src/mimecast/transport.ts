@@ -7,12 +7,15 @@ import { gunzip } from 'node:zlib';
 import { Agent, type Dispatcher, EnvHttpProxyAgent, ProxyAgent, request } from 'undici';
 import { ForwarderError } from '../errors.ts';
 import { STRICT_TLS } from '../tls.ts';
-import { connectionFailure, tooLarge, unreadableEncoding } from './connection-failure.ts';
+import { connectionFailure, TooLarge, unreadableEncoding } from './connection-failure.ts';
 import { isLoopback, type MimecastOptions } from './options.ts';
 import { type AnswerHeaders, headerText } from './rate-limit.ts';
 
-/** A page of 500 records is about 400 KB; a hundred times that is no page. */
-export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+/**
+ * A page of 500 records is about 400 KB. What is twenty times as long is asked for again in smaller pages (see `WindowWalk`): a page is in
+ * memory whole, several times over while it is taken apart.
+ */
+export const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
 export interface Call {
   readonly method: 'GET' | 'POST';
@@ -60,8 +63,9 @@ export class Transport {
     // One deadline over connecting, waiting and reading: an answer that trickles in for ever is late as well.
     const deadline = AbortSignal.timeout(this.#timeoutMs);
     const sentAt = performance.now();
+    let response: Dispatcher.ResponseData | undefined;
     try {
-      const response = await request(this.#baseUrl + call.path, {
+      response = await request(this.#baseUrl + call.path, {
         method: call.method,
         headers: call.headers,
         body: call.body ?? null,
@@ -78,6 +82,7 @@ export class Transport {
         requestId: call.headers['x-mc-req-id'],
         timeoutMs: this.#timeoutMs,
         timedOut: deadline.aborted,
+        isJson: response?.statusCode === 200 && /\bjson\b/i.test(headerText(response.headers, 'content-type') ?? ''),
       });
     }
   }
@@ -105,7 +110,7 @@ async function readBody({ headers, body }: Dispatcher.ResponseData): Promise<Buf
   try {
     return cleanUtf8(await inflate(bytes, { maxOutputLength: MAX_ANSWER_BYTES }));
   } catch (error) {
-    throw error instanceof RangeError ? tooLarge() : unreadableEncoding();
+    throw error instanceof RangeError ? new TooLarge() : unreadableEncoding();
   }
 }
 

@@ -11,6 +11,8 @@ export interface Walk {
   readonly pages: number;
   /** Where the window that was asked for begins, when `from` has moved on since. */
   readonly askedFrom?: number | undefined;
+  /** Seconds that were passed over, because a record in them is too large to be read. */
+  readonly unread?: readonly number[] | undefined;
 }
 
 export interface Checkpoint {
@@ -79,8 +81,48 @@ function checkpointOf(row: Row): Checkpoint {
     type: row.type,
     begunAt: row.begun_at,
     doneUntil: row.done_until,
-    walk: row.walk === null ? null : (JSON.parse(row.walk) as Walk),
+    walk: row.walk === null ? null : walkOf(row.walk),
     sweptAt: row.swept_at,
     lastEvent: row.last_event === 0 ? null : row.last_event,
   };
+}
+
+/**
+ * What SQLite does not notice of a damaged file shows here. A walk is only where a window was left: without one it is read from its start, and
+ * what is known is not stored twice.
+ */
+function walkOf(text: string): Walk | null {
+  const walk = parsedObject(text);
+  const { from, to, token, pages, askedFrom, unread = [] } = walk;
+  if (!isSecond(from) || !isSecond(to) || from > to) return null;
+  if (token !== null && typeof token !== 'string') return null;
+  if (!isCount(pages) || !(askedFrom === undefined || (isSecond(askedFrom) && askedFrom <= from))) return null;
+  if (!Array.isArray(unread) || !unread.every(isSecond)) return null;
+  return {
+    from,
+    to,
+    token,
+    pages,
+    ...(askedFrom !== undefined && { askedFrom }),
+    ...(unread.length > 0 && { unread }),
+  };
+}
+
+function parsedObject(text: string): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(text)) as Readonly<Record<string, unknown>>;
+  } catch {
+    return {};
+  }
+}
+
+/** The last time that a Date can hold. */
+const END_OF_TIME = 8.64e15;
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function isSecond(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) % 1000 === 0 && Math.abs(Number(value)) <= END_OF_TIME;
 }

@@ -21,6 +21,8 @@ export interface CoveredPage extends AskedWindow {
   readonly end: 'complete' | 'missing' | null;
   /** Mimecast keeps nothing from before, ms since 1970: what a window asks for of that time counts as read for a backfill only. */
   readonly keptSince: number;
+  /** Seconds of the window that cannot be read, ms since 1970, in order. Who asks by hand, with a backfill, accepts that too. */
+  readonly unread?: readonly number[] | undefined;
 }
 
 /**
@@ -45,6 +47,9 @@ export interface CoverageRow {
 }
 
 type Row = CoverageRow & { readonly id: number };
+
+/** Of a row that shares its window with another one, which has them. */
+const NO_COUNTS = { windows: 0, pages: 0, records: 0 };
 
 const SECOND = 1000;
 const DAY = 86_400_000;
@@ -119,10 +124,16 @@ export class Coverage {
     const goneTo = Math.min(to, readFrom - SECOND);
     const isLeft = readFrom <= to;
     if (from <= goneTo) {
-      const counts = isLeft ? { windows: 0, pages: 0, records: 0 } : {};
-      this.#join({ ...row, ...counts, to: goneTo, result: 'expired', endedAt: now });
+      this.#join({ ...row, ...(isLeft && NO_COUNTS), to: goneTo, result: 'expired', endedAt: now });
     }
-    if (isLeft) this.#join({ ...row, from: readFrom, result: page.end, endedAt: now });
+    if (!isLeft) return;
+    const unread = purpose === 'backfill' ? [] : (page.unread ?? []).filter((second) => second >= readFrom);
+    const ended = { ...row, endedAt: now };
+    for (const second of unread) this.#join({ ...ended, ...NO_COUNTS, from: second, to: second, result: 'missing' });
+    const parts = uncovered({ from: readFrom, until: to + SECOND }, unread.map(secondAt));
+    for (const [at, part] of parts.entries()) {
+      this.#join({ ...ended, ...(at > 0 && NO_COUNTS), from: part.from, to: part.until - SECOND, result: page.end });
+    }
   }
 
   /** Notes that a window was asked for and not answered; `reason` is of the closed set that labels `api_errors_total`. */
@@ -226,6 +237,10 @@ export class Coverage {
       endedAt: row.endedAt,
     });
   }
+}
+
+function secondAt(from: number): Span {
+  return { from, until: from + SECOND };
 }
 
 function wholeSecondAfter(ms: number): number {

@@ -9,16 +9,21 @@ import type { Database } from 'better-sqlite3';
 export class Cursors {
   readonly #positions = new Map<string, number>();
   readonly #dirty = new Set<string>();
+  readonly #load;
   readonly #save;
+  readonly #begin;
   readonly #forget;
+  readonly #forgetBeginning;
 
   constructor(db: Database) {
     this.#save = db.prepare<[string, number]>(
       'INSERT INTO cursor (output, seq) VALUES (?, ?) ON CONFLICT (output) DO UPDATE SET seq = excluded.seq',
     );
+    this.#begin = db.prepare<[string, number]>('INSERT OR REPLACE INTO beginning (output, seq) VALUES (?, ?)');
+    this.#forgetBeginning = db.prepare<[string]>('DELETE FROM beginning WHERE output = ?');
     this.#forget = db.prepare<[string]>('DELETE FROM cursor WHERE output = ?');
-    const rows = db.prepare<[], { output: string; seq: number }>('SELECT output, seq FROM cursor').all();
-    for (const { output, seq } of rows) this.#positions.set(output, seq);
+    this.#load = db.prepare<[], { output: string; seq: number }>('SELECT output, seq FROM cursor');
+    for (const { output, seq } of this.#load.all()) this.#positions.set(output, seq);
   }
 
   /** Undefined for an output that is new to the store. */
@@ -39,6 +44,12 @@ export class Cursors {
   move(output: string, seq: number): void {
     this.#positions.set(output, seq);
     this.#dirty.add(output);
+  }
+
+  /** Inside a transaction: the first cursor of an output, on the disk, and not yet in memory. */
+  beginAt(output: string, seq: number): void {
+    this.#begin.run(output, seq);
+    this.writeAt(output, seq);
   }
 
   /** Inside a transaction: on the disk, and not yet in memory. `move` and `written` are to follow its commit. */
@@ -62,9 +73,24 @@ export class Cursors {
     for (const name of outputs) this.#dirty.delete(name);
   }
 
+  /** Lets go of what another process has forgotten. An output that is served here keeps its cursor whatever others did. */
+  forgetGone(served: ReadonlySet<string>): void {
+    const known = new Set(this.#load.all().map(({ output }) => output));
+    for (const output of [...this.#positions.keys()]) {
+      if (!known.has(output) && !served.has(output)) this.#positions.delete(output);
+    }
+  }
+
+  /** Takes up what another process has moved. */
+  refresh(): void {
+    this.forgetGone(new Set(this.#dirty));
+    for (const { output, seq } of this.#load.all()) if (!this.#dirty.has(output)) this.#positions.set(output, seq);
+  }
+
   forget(output: string): boolean {
     this.#positions.delete(output);
     this.#dirty.delete(output);
+    this.#forgetBeginning.run(output);
     return this.#forget.run(output).changes > 0;
   }
 }

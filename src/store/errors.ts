@@ -1,11 +1,13 @@
 import { codeOf, ForwarderError } from '../errors.ts';
 
 /**
- * Why the store cannot be used. Exit code 3 for all but `STORE_FULL` and `STORE_BUSY`, which pass.
+ * Why the store cannot be used. `STORE_FULL`, `STORE_BUSY` and `STORE_UNWRITABLE` pass: a daemon that runs waits for that. At a start, and
+ * with all others, exit code 3.
  *
  * `STORE_LOCKED` another daemon holds it · `STORE_DAMAGED` SQLite says the file is corrupt · `STORE_NEWER` written by a newer
  * version · `STORE_FOREIGN` a SQLite file of another program, or no SQLite file · `STORE_UNREADABLE` cannot be opened ·
- * `STORE_FULL` no room on the disk · `STORE_BUSY` another process is writing · `STORE_IO` the disk failed.
+ * `STORE_FULL` no room on the disk · `STORE_BUSY` another process is writing · `STORE_UNWRITABLE` the disk has stopped to take writes ·
+ * `STORE_IO` the disk failed.
  */
 export type StoreErrorCode =
   | 'STORE_LOCKED'
@@ -15,15 +17,25 @@ export type StoreErrorCode =
   | 'STORE_UNREADABLE'
   | 'STORE_FULL'
   | 'STORE_BUSY'
+  | 'STORE_UNWRITABLE'
   | 'STORE_IO';
 
 export class StoreError extends ForwarderError {
   declare readonly code: StoreErrorCode;
 
   constructor(code: StoreErrorCode, message: string, hint: string, cause?: unknown) {
-    super(message, { code, hint, cause, retryable: code === 'STORE_FULL' || code === 'STORE_BUSY' });
+    super(message, { code, hint, cause, retryable: PASSING.has(code) });
   }
 }
+
+const PASSING: ReadonlySet<StoreErrorCode> = new Set(['STORE_FULL', 'STORE_BUSY', 'STORE_UNWRITABLE']);
+
+/**
+ * A write or a sync that the kernel refused: a file system that turned read-only after an error of its own (EROFS, EIO), a quota, a limit
+ * of the file's size. What was committed before stays readable, and nothing of the refused transaction counts: SQLite takes it back, writes
+ * the same frames of the log again the next time and syncs them then, so going on after a failed sync trusts nothing that was not synced.
+ */
+const REFUSED_WRITE = /^SQLITE_(READONLY$|IOERR_(WRITE|FSYNC|DIR_FSYNC|TRUNCATE|SHMSIZE)$)/;
 
 /** Does work on the database, and throws a `StoreError` in place of what SQLite threw. */
 export type Guard = <T>(work: () => T) => T;
@@ -72,6 +84,14 @@ export function storeErrorFrom(error: unknown, path: string): unknown {
       'STORE_BUSY',
       `another process is writing to the store ${path}`,
       'It is tried again. If it lasts, look for a sqlite3 shell or a backup that holds a transaction open.',
+      error,
+    );
+  }
+  if (REFUSED_WRITE.test(code)) {
+    return new StoreError(
+      'STORE_UNWRITABLE',
+      `the disk under the store ${path} does not take writes (${code})`,
+      'Look at the kernel log and at `mount`: a file system that met an error is read-only until it is checked and mounted again. Nothing is lost: collecting and delivering go on by themselves.',
       error,
     );
   }

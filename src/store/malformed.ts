@@ -1,5 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
+import { listUpTo } from './listing.ts';
+import { Tally } from './tally.ts';
 
 /** A record that could not be understood: kept as it came. */
 export interface Malformed {
@@ -15,14 +17,14 @@ const COLUMNS = 'id, feed, found_at AS foundAt, reason, raw';
 export class MalformedRecords {
   readonly #db: Database;
   readonly #add;
-  readonly #count;
+  readonly #tally;
 
   constructor(db: Database) {
     this.#db = db;
     this.#add = db.prepare<[string, number, string, Buffer, string]>(
       'INSERT INTO malformed (feed, found_at, reason, digest, raw) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
     );
-    this.#count = db.prepare<[string], number>('SELECT count(*) FROM malformed WHERE feed = ?').pluck();
+    this.#tally = new Tally(db, 'malformed');
   }
 
   /** False when this very record is kept already: a re-read counts once. */
@@ -39,11 +41,16 @@ export class MalformedRecords {
     return this.#db.prepare<[number], Malformed>(`SELECT ${COLUMNS} FROM malformed WHERE id = ?`).get(id);
   }
 
-  count(feed: string): number {
-    return this.#count.get(feed) ?? 0;
+  /** Of one feed, or of all. */
+  count(feed?: string): number {
+    return feed === undefined ? this.#tally.total() : this.#tally.owned(feed);
   }
 
-  list(limit = 1000): Malformed[] {
-    return this.#db.prepare<[number], Malformed>(`SELECT ${COLUMNS} FROM malformed ORDER BY id LIMIT ?`).all(limit);
+  /** Oldest first, after `id`; fewer than `limit` where the records are long. */
+  list({ after = 0, limit = 1000 }: { readonly after?: number; readonly limit?: number } = {}): Malformed[] {
+    const rows = this.#db
+      .prepare<[number, number], Malformed>(`SELECT ${COLUMNS} FROM malformed WHERE id > ? ORDER BY id LIMIT ?`)
+      .iterate(after, limit);
+    return listUpTo(rows);
   }
 }

@@ -131,6 +131,61 @@ const MIGRATIONS: readonly string[] = [
   -- A replay asks of every event whether the output had refused it.
   CREATE INDEX reject_by_event ON reject (output, seq);
   `,
+  `
+  -- What each feed and output did, minute by minute: the timelines of the status page. A minute without a row had no daemon.
+  CREATE TABLE minute (
+    subject TEXT    NOT NULL,            -- 'feed NAME' or 'output NAME'
+    minute  INTEGER NOT NULL,            -- minutes since 1970
+    count   INTEGER NOT NULL,            -- new records that were stored, or events that were accepted
+    waiting INTEGER,                     -- events that waited for the output when the minute ended
+    PRIMARY KEY (subject, minute)
+  ) WITHOUT ROWID;
+  -- The stretches of time in which each of them failed.
+  CREATE TABLE failure (
+    subject  TEXT    NOT NULL,
+    from_at  INTEGER NOT NULL,           -- ms since 1970
+    until_at INTEGER,                    -- null: it lasts
+    reason   TEXT    NOT NULL,           -- of the closed set that labels the metric
+    message  TEXT    NOT NULL,
+    PRIMARY KEY (subject, from_at)
+  ) WITHOUT ROWID;
+  -- The cursor that each output began with: what lies before it, it was never to get.
+  CREATE TABLE beginning (
+    output TEXT PRIMARY KEY,
+    seq    INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  -- How many rows there are, so that a status that is asked for every few seconds need not count a million of them.
+  CREATE TABLE tally (
+    of    TEXT NOT NULL,                 -- the table
+    owner TEXT NOT NULL,                 -- feed or output
+    rows  INTEGER NOT NULL,
+    PRIMARY KEY (of, owner)
+  ) WITHOUT ROWID;
+  INSERT INTO tally SELECT 'reject', output, count(*) FROM reject GROUP BY output;
+  INSERT INTO tally SELECT 'variant', feed, count(*) FROM variant GROUP BY feed;
+  INSERT INTO tally SELECT 'malformed', feed, count(*) FROM malformed GROUP BY feed;
+  CREATE TRIGGER reject_added AFTER INSERT ON reject BEGIN
+    INSERT INTO tally VALUES ('reject', NEW.output, 1) ON CONFLICT (of, owner) DO UPDATE SET rows = rows + 1;
+  END;
+  CREATE TRIGGER reject_removed AFTER DELETE ON reject BEGIN
+    UPDATE tally SET rows = rows - 1 WHERE of = 'reject' AND owner = OLD.output;
+  END;
+  CREATE TRIGGER variant_added AFTER INSERT ON variant BEGIN
+    INSERT INTO tally VALUES ('variant', NEW.feed, 1) ON CONFLICT (of, owner) DO UPDATE SET rows = rows + 1;
+  END;
+  CREATE TRIGGER variant_removed AFTER DELETE ON variant BEGIN
+    UPDATE tally SET rows = rows - 1 WHERE of = 'variant' AND owner = OLD.feed;
+  END;
+  CREATE TRIGGER malformed_added AFTER INSERT ON malformed BEGIN
+    INSERT INTO tally VALUES ('malformed', NEW.feed, 1) ON CONFLICT (of, owner) DO UPDATE SET rows = rows + 1;
+  END;
+  CREATE TRIGGER malformed_removed AFTER DELETE ON malformed BEGIN
+    UPDATE tally SET rows = rows - 1 WHERE of = 'malformed' AND owner = OLD.feed;
+  END;
+  -- The newest reject of an output, and the oldest that is to be sent again: without them both are looked for row by row.
+  CREATE INDEX reject_by_output ON reject (output);
+  CREATE INDEX reject_due ON reject (output) WHERE retry = 1;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
@@ -156,16 +211,16 @@ export function refuseForeign(db: Database, path: string): void {
   }
 }
 
-/** Brings the store to this program's version. */
-export function migrate(db: Database): void {
-  if (versionOf(db) === SCHEMA_VERSION) return;
+/** Brings the store to this program's version; to an older one, `upTo`, to make a store as that version had it. */
+export function migrate(db: Database, upTo = SCHEMA_VERSION): void {
+  if (versionOf(db) >= upTo) return;
   db.transaction(() => {
     // Another process may have migrated it while this one waited for the lock.
-    for (let at = versionOf(db); at < SCHEMA_VERSION; at += 1) {
+    for (let at = versionOf(db); at < upTo; at += 1) {
       db.exec(MIGRATIONS[at] ?? '');
     }
     db.pragma(`application_id = ${APPLICATION_ID}`);
-    db.pragma(`user_version = ${SCHEMA_VERSION}`);
+    db.pragma(`user_version = ${upTo}`);
   }).immediate();
 }
 

@@ -16,13 +16,7 @@ export function openDatabase<T>(
 ): T {
   let db: Database.Database | undefined;
   try {
-    if (options.mustExist && !existsSync(path)) {
-      throw new StoreError(
-        'STORE_UNREADABLE',
-        `there is no store at ${path} yet`,
-        'The daemon makes it at its first start (`run`). Check store.path and the folder you are in.',
-      );
-    }
+    if (options.mustExist && !existsSync(path)) throw noStoreYet(path);
     makePrivate(path);
     db = new Database(path, { timeout: 5000 });
     // Before anything is set: WAL mode alone would change another program's file.
@@ -35,6 +29,32 @@ export function openDatabase<T>(
     db?.close();
     throw openingErrorFrom(error, path);
   }
+}
+
+/**
+ * Opens a store's file for looking only, whoever else writes to it, and hands it to `build`. Changes nothing in it, not even its
+ * version: what is asked of it has to be in stores of all versions. Throws a `StoreError`, with the file closed again.
+ */
+export function openReadOnly<T>(path: string, build: (db: Database.Database) => T): T {
+  let db: Database.Database | undefined;
+  try {
+    if (!existsSync(path)) throw noStoreYet(path);
+    db = new Database(path, { readonly: true, timeout: 5000 });
+    refuseForeign(db, path);
+    if (db.pragma('user_version', { simple: true }) === 0) throw noStoreYet(path);
+    return build(db);
+  } catch (error) {
+    db?.close();
+    throw openingErrorFrom(error, path);
+  }
+}
+
+function noStoreYet(path: string): StoreError {
+  return new StoreError(
+    'STORE_UNREADABLE',
+    `there is no store at ${path} yet`,
+    'The daemon makes it at its first start (`run`). Check store.path and the folder you are in.',
+  );
 }
 
 /** The records hold names and addresses: for our user's eyes only. SQLite gives its -wal and -shm files the same mode. */
@@ -67,7 +87,8 @@ function checkSmallTables(db: Database.Database, path: string): void {
 
 function openingErrorFrom(error: unknown, path: string): unknown {
   const known = storeErrorFrom(error, path);
-  if (known instanceof StoreError) return known;
+  // What a running daemon waits for is here a file or a folder that this user may not write to, most often.
+  if (known instanceof StoreError && known.code !== 'STORE_UNWRITABLE') return known;
   return new StoreError(
     'STORE_UNREADABLE',
     `the store ${path} cannot be opened`,

@@ -1,7 +1,9 @@
 import type { Database } from 'better-sqlite3';
 import type { Guard } from './errors.ts';
 import { idOfKey, keyOfId, timeOfId } from './key.ts';
+import { listUpTo } from './listing.ts';
 import type { StoredEvent } from './outbox.ts';
+import { Tally } from './tally.ts';
 
 /** An event that an output refused for good, kept whole until somebody decides. */
 export interface Reject {
@@ -27,13 +29,17 @@ interface Row {
 
 /** A limit for lists that people read; a command pages through more. */
 const LIST_LIMIT = 1000;
+/** Rows that one transaction changes: some ms, so that a daemon beside a command never waits long. */
+const CHUNK = 500;
+const DELETE = 'DELETE FROM reject WHERE id = ?';
+const RETRY = 'UPDATE reject SET retry = 1 WHERE id = ?';
 
 export class Rejects {
   readonly #db: Database;
   readonly #guard: Guard;
   readonly #add;
   readonly #due;
-  readonly #count;
+  readonly #tally;
   readonly #refuseAgain;
   readonly #removeEvent;
 
@@ -45,7 +51,7 @@ export class Rejects {
       'INSERT INTO reject (output, seq, key, feed, at, reason, raw) VALUES (?, ?, ifnull((SELECT key FROM event WHERE seq = ?), ?), ?, ?, ?, CAST(? AS TEXT))',
     );
     this.#due = db.prepare<[string], Row>('SELECT * FROM reject WHERE output = ? AND retry = 1 ORDER BY id LIMIT 1');
-    this.#count = db.prepare<[string], number>('SELECT count(*) FROM reject WHERE output = ?').pluck();
+    this.#tally = new Tally(db, 'reject');
     this.#refuseAgain = db.prepare<[string, number, string, number]>(
       'UPDATE reject SET retry = 0, reason = ?, at = ? WHERE output = ? AND seq = ?',
     );
@@ -64,7 +70,12 @@ export class Rejects {
 
   /** It was accepted after all, or is given up. Returns how many there were. */
   remove(ids: readonly number[]): number {
-    return this.#changeEach(ids, 'DELETE FROM reject WHERE id = ?');
+    return this.#changeEach(ids, DELETE);
+  }
+
+  /** All of an output, or of all outputs, are given up. Returns how many there were. */
+  removeAll(output: string | undefined): number {
+    return this.#changeAll(output, DELETE);
   }
 
   refusedAgain(id: number, reason: string, at: number): void {
@@ -86,11 +97,16 @@ export class Rejects {
 
   /** Asks for rejects to be sent again. The daemon does it, or the next `run`. */
   retry(ids: readonly number[]): number {
-    return this.#changeEach(ids, 'UPDATE reject SET retry = 1 WHERE id = ?');
+    return this.#changeEach(ids, RETRY);
   }
 
-  count(output: string): number {
-    return this.#count.get(output) ?? 0;
+  retryAll(output: string | undefined): number {
+    return this.#changeAll(output, RETRY);
+  }
+
+  /** Of one output, or of all, also of those that are no longer configured. */
+  count(output?: string): number {
+    return output === undefined ? this.#tally.total() : this.#tally.owned(output);
   }
 
   newest(output: string): { at: number; reason: string } | undefined {
@@ -106,24 +122,41 @@ export class Rejects {
     return row && rejectOf(row);
   }
 
-  /** Oldest first, after `id`, of one output or of all. */
+  /** Oldest first, after `id`, of one output or of all; fewer than `limit` where the records are long. */
   list(
     filter: { readonly output?: string | undefined; readonly after?: number; readonly limit?: number } = {},
   ): Reject[] {
-    return this.#db
-      .prepare<[number, string | null, string | null, number], Row>(
-        'SELECT * FROM reject WHERE id > ? AND (? IS NULL OR output = ?) ORDER BY id LIMIT ?',
-      )
-      .all(filter.after ?? 0, filter.output ?? null, filter.output ?? null, filter.limit ?? LIST_LIMIT)
-      .map(rejectOf);
+    const { output, after = 0, limit = LIST_LIMIT } = filter;
+    const ofOutput = output === undefined ? '' : 'output = @output AND ';
+    const rows = this.#db
+      .prepare<[object], Row>(`SELECT * FROM reject WHERE ${ofOutput}id > @after ORDER BY id LIMIT @limit`)
+      .iterate({ output, after, limit });
+    return listUpTo(rows).map(rejectOf);
   }
 
   /** How many rows of these were changed. */
   #changeEach(ids: readonly number[], sql: string): number {
     return this.#guard(() => {
       const statement = this.#db.prepare<[number]>(sql);
-      return ids.reduce((sum, id) => sum + statement.run(id).changes, 0);
+      const change = (): number => ids.reduce((sum, id) => sum + statement.run(id).changes, 0);
+      return this.#db.transaction(change).immediate();
     });
+  }
+
+  #changeAll(output: string | undefined, sql: string): number {
+    const next = this.#db
+      .prepare<[number, string | null, string | null, number], number>(
+        'SELECT id FROM reject WHERE id > ? AND (? IS NULL OR output = ?) ORDER BY id LIMIT ?',
+      )
+      .pluck();
+    let changed = 0;
+    for (let after = 0; ; ) {
+      const ids = this.#guard(() => next.all(after, output ?? null, output ?? null, CHUNK));
+      const last = ids.at(-1);
+      if (last === undefined) return changed;
+      changed += this.#changeEach(ids, sql);
+      after = last;
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Database } from 'better-sqlite3';
+import { Activity } from './activity.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { Coverage } from './coverage.ts';
 import { Cursors } from './cursors.ts';
@@ -10,6 +11,7 @@ import { type Inventory, takeInventory } from './inventory.ts';
 import { keyOfId, lowestKey, timeOfId, variantId } from './key.ts';
 import { StoreLock } from './lock.ts';
 import { MalformedRecords } from './malformed.ts';
+import { Newest } from './newest.ts';
 import { openDatabase } from './opening.ts';
 import { Outbox, type StoredEvent } from './outbox.ts';
 import { type Candidate, type Comparison, type PageOutcome, PageSorter, type PageToStore } from './pages.ts';
@@ -35,6 +37,8 @@ export class Store {
   readonly replays: Replays;
   readonly variants: Variants;
   readonly malformed: MalformedRecords;
+  readonly activity: Activity;
+  readonly newest: Newest;
   readonly #db: Database;
   readonly #guard: Guard;
   readonly #retention: Retention;
@@ -54,6 +58,8 @@ export class Store {
     this.replays = new Replays(db, this.#guard, this.rejects);
     this.variants = new Variants(db);
     this.malformed = new MalformedRecords(db);
+    this.activity = new Activity(db, this.#guard);
+    this.newest = new Newest(db, this.#guard);
     this.#retention = new Retention(db);
     this.#sorter = new PageSorter(db, this.outbox, this.variants, this.malformed);
   }
@@ -111,6 +117,7 @@ export class Store {
         .immediate();
       this.cursors.written(moved);
       this.outbox.committed(outcome.added);
+      this.activity.storedNow(page.feed, outcome.added.length);
       return outcome;
     });
   }
@@ -143,6 +150,12 @@ export class Store {
     });
   }
 
+  /** Takes up what other processes have written meanwhile. For who only looks: the daemon's own cursors are ahead of those on the disk. */
+  refresh(): void {
+    this.outbox.refresh();
+    this.#guard(() => this.cursors.refresh());
+  }
+
   /** Makes an output's cursor durable, when it is not. */
   flush(output: string): void {
     if (this.cursors.isDurable(output)) return;
@@ -162,8 +175,9 @@ export class Store {
           .get(lowestKey(from.time));
         if (first) seq = Math.max(first, this.outbox.oldest()?.seq ?? first) - 1;
       }
+      this.#db.transaction(() => this.cursors.beginAt(output, seq)).immediate();
       this.cursors.move(output, seq);
-      this.cursors.written(this.cursors.write(output));
+      this.cursors.written([output]);
     });
   }
 
@@ -196,10 +210,12 @@ export class Store {
   /** One step of retention; see `Retention.step`. */
   prune(options: { readonly now: number; readonly storedBefore: number }): Pruned {
     this.#guard(() => this.coverage.contract(options.now));
-    return this.#guard(() => {
+    const pruned = this.#guard(() => {
       const deliveredUpTo = Math.min(this.cursors.least(), this.replays.firstNeeded() - 1);
       return this.#retention.step({ ...options, deliveredUpTo, highest: this.outbox.lastSeq });
     });
+    this.activity.prune(options.now);
+    return pruned;
   }
 
   /** Bytes in use, the free pages that SQLite will use again not counted; the write-ahead log counted. */
@@ -237,16 +253,32 @@ export class Store {
     );
   }
 
+  /** Undefined also when what was noted cannot be read any more: nothing hangs on a note. */
   note<T>(subject: string): { readonly at: number; readonly data: T } | undefined {
     const row = this.#db
       .prepare<[string], { at: number; data: string }>('SELECT at, data FROM note WHERE subject = ?')
       .get(subject);
-    return row && { at: row.at, data: JSON.parse(row.data) as T };
+    try {
+      return row && { at: row.at, data: JSON.parse(row.data) as T };
+    } catch {
+      return undefined;
+    }
   }
 
   /** Throws when the store cannot be written to just now: a write transaction that changes nothing. */
   probe(): void {
     this.#guard(() => this.#db.transaction(() => undefined).immediate());
+  }
+
+  /** Does the disk take writes? Writes a small note and syncs it: looking at the mount would not find what a disk does. */
+  takesWrites(now: number): boolean {
+    try {
+      this.writeNote('write probe', now, now);
+      return true;
+    } catch (error) {
+      if (error instanceof StoreError && error.retryable) return false;
+      throw error;
+    }
   }
 
   /** Writes the last cursors, lets go of the lock and closes the file. Idempotent. */

@@ -1,4 +1,6 @@
 import type { Database } from 'better-sqlite3';
+import { listUpTo } from './listing.ts';
+import { Tally } from './tally.ts';
 
 /** A record whose identity was known but whose content differed. */
 export interface Variant {
@@ -29,14 +31,14 @@ const COLUMNS = 'id, feed, key, content, found_at, shipped, raw';
 export class Variants {
   readonly #db: Database;
   readonly #add;
-  readonly #count;
+  readonly #tally;
 
   constructor(db: Database) {
     this.#db = db;
     this.#add = db.prepare<[string, Buffer, number, number, string]>(
       'INSERT INTO variant (feed, key, content, found_at, raw) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
     );
-    this.#count = db.prepare<[string], number>('SELECT count(*) FROM variant WHERE feed = ?').pluck();
+    this.#tally = new Tally(db, 'variant');
   }
 
   /** The new row's number; undefined when this very content is kept already. */
@@ -54,16 +56,23 @@ export class Variants {
     return row && variantOf(row);
   }
 
-  count(feed: string): number {
-    return this.#count.get(feed) ?? 0;
+  /** Of one feed, or of all. */
+  count(feed?: string): number {
+    return feed === undefined ? this.#tally.total() : this.#tally.owned(feed);
   }
 
-  /** Newest first. */
-  list(limit = 1000): Variant[] {
-    return this.#db
-      .prepare<[number], Row>(`SELECT ${COLUMNS} FROM variant ORDER BY id DESC LIMIT ?`)
-      .all(limit)
-      .map(variantOf);
+  /** Newest first, before `id`; fewer than `limit` where the records are long. */
+  list({
+    before = Number.MAX_SAFE_INTEGER,
+    limit = 1000,
+  }: {
+    readonly before?: number;
+    readonly limit?: number;
+  } = {}): Variant[] {
+    const rows = this.#db
+      .prepare<[number, number], Row>(`SELECT ${COLUMNS} FROM variant WHERE id < ? ORDER BY id DESC LIMIT ?`)
+      .iterate(before, limit);
+    return listUpTo(rows).map(variantOf);
   }
 }
 

@@ -149,7 +149,7 @@ describe('near store.maxSize', () => {
 });
 
 describe('a store that fails', () => {
-  it.each(['STORE_FULL', 'STORE_BUSY'] as const)(
+  it.each(['STORE_FULL', 'STORE_BUSY', 'STORE_UNWRITABLE'] as const)(
     'with %s is tidied up the next time: the daemon goes on',
     async (code) => {
       store100(0);

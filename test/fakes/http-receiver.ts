@@ -1,6 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as rest } from 'node:timers/promises';
 import type { TlsOptions } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
 
@@ -32,6 +33,8 @@ export class HttpReceiver {
   readonly requests: ReceivedRequest[] = [];
   /** How many connections were opened: kept alive or not. */
   connections = 0;
+  /** A receiver that reads slowly rests so long after each piece of a body, ms. */
+  restMs = 0;
   react: (request: ReceivedRequest) => Reaction = () => ({ status: 200 });
   /** Reactions that do not wait for the body. */
   reactToHead: () => Reaction | undefined = () => undefined;
@@ -77,7 +80,10 @@ export class HttpReceiver {
     if (early) return this.#perform(early, request, response);
     const chunks: Buffer[] = [];
     try {
-      for await (const chunk of request) chunks.push(chunk);
+      for await (const chunk of request) {
+        chunks.push(chunk);
+        if (this.restMs > 0) await rest(this.restMs);
+      }
     } catch {
       return; // The sender went away in the middle.
     }

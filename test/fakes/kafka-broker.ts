@@ -59,9 +59,9 @@ export interface KafkaCluster {
 
 /**
  * What becomes of a batch: 0 stored, another number that error · `hang` nothing, for good · `reset` a TCP reset before it is stored ·
- * `lose answer` stored, and then a reset.
+ * `lose answer` stored, and then a reset · `leave out` not stored, and not a word of it in the answer.
  */
-export type Fate = number | 'hang' | 'reset' | 'lose answer';
+export type Fate = number | 'hang' | 'reset' | 'lose answer' | 'leave out';
 
 /** One broker of a cluster, on a loopback port. Written from the protocol's documentation; it takes nothing that is not in it. */
 export class KafkaBroker {
@@ -231,14 +231,14 @@ export class KafkaBroker {
     const acks = request.int16();
     request.int32(); // timeout
     const results: { partition: number; error: number }[] = [];
-    let ending: Exclude<Fate, number> | undefined;
+    let ending: Exclude<Fate, number | 'leave out'> | undefined;
     request.array(() => {
       if (request.string() !== this.options.topic) throw new Error('another topic');
       request.array(() => {
         const partition = request.int32();
         const fate = acks === -1 ? this.#store(request.bytes(), partition) : ERRORS.INVALID_REQUIRED_ACKS;
         if (typeof fate === 'number') results.push({ partition, error: fate });
-        else ending = fate;
+        else if (fate !== 'leave out') ending = fate;
       });
     });
     if (!request.isAtEnd) throw new Error('something follows the request');

@@ -29,7 +29,13 @@ export function readReply(body: string): HecReply {
 /** The ids that an answer of the acknowledgement endpoint calls indexed; undefined when it is no such answer. */
 export function readAcks(body: string): readonly number[] | undefined {
   const { data } = acks.safeParse(parsed(body));
-  return data && Object.entries(data.acks).flatMap(([id, indexed]) => (indexed ? [Number(id)] : []));
+  // As they were written in the question: `Number` would read an id out of an empty key as well.
+  return (
+    data &&
+    Object.entries(data.acks).flatMap(([id, indexed]) =>
+      indexed && /^(0|[1-9]\d{0,14})$/.test(id) ? [Number(id)] : [],
+    )
+  );
 }
 
 function parsed(body: string): unknown {
@@ -113,7 +119,7 @@ const REFUSALS: Readonly<Record<number, Pick<Refusal, 'reason' | 'disposition' |
 function unreadable({ complete }: HttpAnswer): Refusal {
   if (!complete) return { accepted: false, reason: 'unconfirmed', disposition: 'retry', hint: 'The answer broke off.' };
   const hint =
-    'It did not say so with a code, as an HTTP Event Collector does: check the url, and what stands before it.';
+    'It did not say so with a code, as an HTTP Event Collector does: check the url, and what stands before it. The collector has a port of its own, 8088 unless changed; 8000 is Splunk Web.';
   return { accepted: false, reason: 'refused', disposition: 'halt', hint };
 }
 

@@ -75,6 +75,15 @@ export function kafkaFault(error: unknown, target: string): OutputError {
   return connectFault(target, error) ?? fault(`${target} failed (${chain[0]?.name ?? 'no name'})`, ['retry', 'server']);
 }
 
+/** An answer that says nothing of a partition that was written to. */
+export function leftOut(target: string): OutputError {
+  return fault(`${target} answered without acknowledging every partition that was written to`, [
+    'retry',
+    'unconfirmed',
+    'Check that these are brokers of Apache Kafka itself, and what stands before them.',
+  ]);
+}
+
 /** `what` says how far it came: it has not … */
 export function timedOut(target: string, what: string): OutputError {
   return fault(`${target} has not ${what} in time`, [
@@ -102,8 +111,14 @@ export function answeredTooMuch(target: string): OutputError {
   ]);
 }
 
+/** Names of errors are the client's own, by their numbers; nothing else is shown. */
+function wordOf(type: string): string {
+  return /^[A-Z_]{1,60}$/.test(type) ? type : 'with an error that has no name';
+}
+
 function protocolFault(type: string, target: string): OutputError {
-  return fault(`${target} answered ${type}`, PROTOCOL_ERRORS[type] ?? ['retry', 'server']);
+  const meaning = Object.hasOwn(PROTOCOL_ERRORS, type) ? PROTOCOL_ERRORS[type] : undefined;
+  return fault(`${target} answered ${wordOf(type)}`, meaning ?? ['retry', 'server']);
 }
 
 /** The error, what it wraps, and so on; the client wraps what ended its tries. */

@@ -7,7 +7,7 @@ import { readTlsFiles } from '../broker/tls.ts';
 import { untilAborted } from '../broker/until-aborted.ts';
 import { SentCredentials } from '../http/credentials.ts';
 import { boundAnswers } from './answer-bound.ts';
-import { answeredTooMuch, kafkaFault, slowedDown, timedOut } from './faults.ts';
+import { answeredTooMuch, kafkaFault, leftOut, slowedDown, timedOut } from './faults.ts';
 import type { KafkaOptions } from './options.ts';
 
 /**
@@ -32,6 +32,8 @@ export class KafkaSession {
   readonly #tooLong = new AbortController();
   /** Brokers that have asked for a pause, and for which a request waits: the client holds nothing back for another reason. */
   readonly #paused = new Set<string>();
+  /** Partitions that the request under way writes to. */
+  readonly #asked = new Set<number>();
   #dropped = false;
 
   private constructor(broker: string, options: KafkaOptions, kafkajs: typeof import('kafkajs')) {
@@ -55,7 +57,14 @@ export class KafkaSession {
       retry: { retries: 0 },
       allowAutoTopicCreation: false,
       // That of the Java client: a mail stays in its partition whoever writes.
-      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      createPartitioner: () => {
+        const choose = kafkajs.Partitioners.DefaultPartitioner();
+        return (args) => {
+          const partition = choose(args);
+          this.#asked.add(partition);
+          return partition;
+        };
+      },
     });
     this.#producer.on(this.#producer.events.REQUEST_QUEUE_SIZE, ({ payload: { broker, queueSize } }) => {
       if (queueSize > 0) this.#paused.add(broker);
@@ -98,8 +107,17 @@ export class KafkaSession {
     const { topic, timeout, compression } = this.#options;
     // The broker gives up a little earlier than we do, so that its reason is heard.
     const request = { topic, messages, acks: -1, timeout: Math.floor(timeout * 0.8) };
+    this.#asked.clear();
     const sending = this.#producer.send(compression === 'gzip' ? { ...request, compression: this.#gzip } : request);
-    await this.#within(timeout, 'acknowledged the events', sending, signal);
+    const results = await this.#within(timeout, 'acknowledged the events', sending, signal);
+    // The client looks for errors among the partitions that an answer names, and misses none that it leaves out.
+    const acknowledged = new Set(
+      results.filter(({ topicName }) => topicName === topic).map(({ partition }) => partition),
+    );
+    if (![...this.#asked].every((partition) => acknowledged.has(partition))) {
+      this.drop();
+      throw leftOut(this.#target);
+    }
   }
 
   /** How many partitions the topic has. */

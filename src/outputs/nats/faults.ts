@@ -21,6 +21,19 @@ export function rejectionOf(error: unknown): string | undefined {
   return undefined;
 }
 
+/** An answer that is no acknowledgement of a stream. */
+class NoAcknowledgement extends Error {}
+
+/**
+ * The client takes any JSON without an `error` for an acknowledgement. Who has subscribed to the subject and answers as services do is no
+ * stream, and has stored nothing: a stream gives its name and the number of the message (`PubAck`).
+ */
+export function requireAcknowledgement(answer: unknown): void {
+  const { stream, seq } = (answer ?? {}) as { readonly stream?: unknown; readonly seq?: unknown };
+  if (typeof stream === 'string' && stream !== '' && Number.isInteger(seq) && Number(seq) > 0) return;
+  throw new NoAcknowledgement();
+}
+
 /** A message that was not acknowledged. */
 export function publishFault(error: unknown, target: string, timeout: number): OutputError {
   if (isNamed(error, 'JetStreamApiError')) return streamFault(error, target);
@@ -36,6 +49,14 @@ export function publishFault(error: unknown, target: string, timeout: number): O
       'auth',
       `${target} does not let this user publish to the subject, or listen for acknowledgements`,
       'The user must be allowed to publish to the subject and to subscribe to _INBOX.>.',
+    );
+  }
+  // What is not even JSON, or JSON and no object, the client stumbles over.
+  if (error instanceof NoAcknowledgement || error instanceof SyntaxError || error instanceof TypeError) {
+    return halt(
+      'refused',
+      `what answers at ${target} is no stream of JetStream`,
+      'Somebody else has subscribed to the subject and answers before the stream does: give the events a subject of their own.',
     );
   }
   if (isNamed(error, 'TimeoutError')) {

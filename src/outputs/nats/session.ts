@@ -5,7 +5,7 @@ import { STRICT_TLS } from '../../tls.ts';
 import { optionalPackage } from '../broker/optional-package.ts';
 import { untilAborted } from '../broker/until-aborted.ts';
 import { SentCredentials } from '../http/credentials.ts';
-import { loginFault } from './faults.ts';
+import { loginFault, requireAcknowledgement } from './faults.ts';
 import { type Address, awaitGreeting } from './greeting.ts';
 import { addressOf, type NatsOptions } from './options.ts';
 
@@ -101,7 +101,9 @@ export class NatsSession {
   async publish(messages: readonly Message[], signal: AbortSignal): Promise<PromiseSettledResult<unknown>[]> {
     const { subject, stream } = this.#options;
     const expect = stream === undefined ? {} : { streamName: stream };
-    const publishing = messages.map(({ id, text }) => this.#jetStream.publish(subject, text, { msgID: id, expect }));
+    const publishing = messages.map(({ id, text }) =>
+      this.#jetStream.publish(subject, text, { msgID: id, expect }).then(requireAcknowledgement),
+    );
     return await untilAborted(Promise.allSettled(publishing), signal);
   }
 
