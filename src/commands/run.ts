@@ -1,8 +1,8 @@
 import type { Command as CommanderCommand } from 'commander';
-import type { Logger } from 'pino';
 import type { LoadedConfig } from '../config/load.ts';
+import { watchFiles } from '../config/watch.ts';
 import { Daemon } from '../daemon/daemon.ts';
-import { messageOf } from '../errors.ts';
+import { type Cause, Reloader } from '../daemon/reloader.ts';
 import type { Command, ExitCode, Shell } from './command.ts';
 import { hostOf, loggerFor, type Options, readConfig, withConfigOption } from './session.ts';
 
@@ -13,11 +13,46 @@ const TRIES = 4;
 export const run: Command = {
   name: 'run',
 
+  manual: {
+    forms: ['[options]', '--once [options]'],
+    does: [
+      'The daemon, in the foreground: reads every feed on its schedule, keeps what is new in the store, and delivers it to every output until it is stopped. What it was doing when it was stopped or killed, it goes on with at the next start.',
+      'With --once it polls each feed one time, delivers all that is outstanding and ends: for cron, or to try a config.',
+    ],
+    sections: [
+      {
+        title: 'Signals',
+        terms: [
+          ['SIGTERM, SIGINT', 'finish the page and the batch in hand and exit 0 within 10 s; a second one forces'],
+          [
+            'SIGHUP',
+            'read the config again and put it in force without touching what it does not change, or keep the old one and say why',
+          ],
+        ],
+      },
+      {
+        title: 'Reload',
+        text: [
+          'With --watch-config the config file, and the files that it names (secrets, certificates), are looked at every second, and a change is taken up as SIGHUP takes it up. A config is refused as a whole when it is wrong, when it would skip or repeat events, or when it wants a restart; see docs/reload.md.',
+        ],
+      },
+    ],
+    examples: [
+      { typed: 'mimecast-forwarder run --config forwarder.yaml', does: 'run until stopped' },
+      { typed: 'mimecast-forwarder run --once --config forwarder.yaml', does: 'poll once, deliver, end' },
+      { typed: 'mimecast-forwarder run --watch-config', does: 'take up changes of the config as they are written' },
+    ],
+    bad: 'with --once: a feed or an output failed',
+    endless: true,
+    reads: 'store',
+    seeAlso: ['check', 'status', 'docs/operations.md', 'docs/reload.md'],
+  },
+
   define(command: CommanderCommand): void {
     withConfigOption(command)
       .description('collect and deliver, in the foreground, until stopped')
       .option('--once', 'poll each feed once, deliver all that is outstanding, and exit: 1 when something failed')
-      .addHelpText('after', HELP);
+      .option('--watch-config', 'reload as SIGHUP does when the config file, or a file that it names, has changed');
   },
 
   async run(shell: Shell, _args: readonly string[], options: Options): Promise<ExitCode> {
@@ -25,19 +60,6 @@ export const run: Command = {
     return options.once === true ? runOnce(shell, loaded) : serve(shell, loaded, options);
   },
 };
-
-const HELP = `
-The config is looked up in this order: --config FILE, $MIMECAST_FORWARDER_CONFIG,
-./config/forwarder.yaml, /etc/mimecast-forwarder/forwarder.yaml.
-
-Signals:
-  SIGTERM, SIGINT  finish the page and the batch in hand and exit 0 within 10 s; a second one forces
-  SIGHUP           read the config again and apply it, or keep the old one and say why
-
-Examples:
-  mimecast-forwarder run --config forwarder.yaml
-  mimecast-forwarder run --once --config forwarder.yaml     # from cron, or to try a config
-`;
 
 async function runOnce(shell: Shell, loaded: LoadedConfig): Promise<ExitCode> {
   const logger = loggerFor(shell, loaded);
@@ -54,78 +76,41 @@ async function runOnce(shell: Shell, loaded: LoadedConfig): Promise<ExitCode> {
   return failures.length > 0 ? 1 : 0;
 }
 
-/** Runs daemon after daemon: a new one for each config that SIGHUP brings, until a signal ends it. */
-async function serve(shell: Shell, first: LoadedConfig, options: Options): Promise<ExitCode> {
-  const logger = loggerFor(shell, first);
-  let loaded = first;
-  /** What was in force before a reload. */
-  let fallback: LoadedConfig | undefined;
-  /** Why the config on the disk is not in force. */
-  let refusal: string | undefined;
-  let reload: (() => void) | undefined;
-  shell.onReload(() => reload?.());
-  const stopped = new Promise<'stop'>((resolve) => {
-    if (shell.signal.aborted) resolve('stop');
-    shell.signal.addEventListener('abort', () => resolve('stop'), { once: true });
-  });
-  for (;;) {
-    logger.level = loaded.config.log.level;
-    let daemon: Daemon;
-    try {
-      daemon = await startDaemon(shell, loaded, logger);
-    } catch (error) {
-      // Good in itself, but a port is taken, or a file that it names is not there.
-      if (!fallback) throw error;
-      refusal = messageOf(error);
-      logger.error({ reason: refusal }, 'the new config cannot be applied; the old one stays in force');
-      loaded = fallback;
-      fallback = undefined;
-      continue;
-    }
-    if (refusal !== undefined) daemon.configRefused(refusal);
-    refusal = undefined;
-    let next: LoadedConfig | undefined;
-    const reloaded = new Promise<'reload'>((resolve) => {
-      reload = () => {
-        next = readAgain(shell, options, logger, (reason) => daemon.configRefused(reason));
-        if (next) resolve('reload');
-      };
-    });
-    const failed = daemon.failed.then((error) => ({ error }));
-    const end = await Promise.race([stopped, reloaded, failed]);
-    logger.info(end === 'reload' ? 'applying the new config' : 'stopping');
-    await daemon.stop();
-    if (end === 'stop') {
-      logger.info('stopped');
-      return 0;
-    }
-    if (end !== 'reload') throw end.error;
-    if (next) {
-      fallback = loaded;
-      loaded = next;
-    }
+/** The daemon until a signal ends it, or until it meets something that it cannot go on with. */
+async function serve(shell: Shell, loaded: LoadedConfig, options: Options): Promise<ExitCode> {
+  const logger = loggerFor(shell, loaded);
+  let reloader: Reloader | undefined;
+  let asked: Cause | undefined;
+  const reload = (cause: Cause): void => {
+    // As long as it starts there is nothing to change; what comes meanwhile is not forgotten.
+    if (reloader) reloader.ask(cause);
+    else asked = cause;
+  };
+  shell.onReload(() => reload('signal'));
+  if (options.watchConfig === true) {
+    void watchFiles(
+      () => (reloader?.loaded ?? loaded).files,
+      () => reload('file'),
+      shell.signal,
+    );
   }
-}
-
-async function startDaemon(shell: Shell, loaded: LoadedConfig, logger: Logger): Promise<Daemon> {
   const daemon = Daemon.open({ config: loaded.config, host: hostOf(shell), logger });
   await daemon.start();
   logger.info({ config: loaded.file, version: shell.version }, 'started');
-  return daemon;
+  reloader = new Reloader({ daemon, loaded, read: () => readConfig(shell, options), logger, now: Date.now });
+  if (asked) reloader.ask(asked);
+  const failed = daemon.failed.then((error) => ({ error }));
+  const end = await Promise.race([stopOf(shell), failed]);
+  logger.info('stopping');
+  await daemon.stop();
+  if (end !== 'stop') throw end.error;
+  logger.info('stopped');
+  return 0;
 }
 
-/** The config read again; undefined, with the reason in the log, when it cannot be applied. */
-function readAgain(
-  shell: Shell,
-  options: Options,
-  logger: Logger,
-  refuse: (reason: string) => void,
-): LoadedConfig | undefined {
-  try {
-    return readConfig(shell, options);
-  } catch (error) {
-    refuse(messageOf(error));
-    logger.error({ reason: messageOf(error) }, 'the new config is refused; the old one stays in force');
-    return undefined;
-  }
+function stopOf({ signal }: Shell): Promise<'stop'> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve('stop');
+    signal.addEventListener('abort', () => resolve('stop'), { once: true });
+  });
 }

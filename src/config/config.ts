@@ -35,6 +35,8 @@ export interface FeedConfig {
 export interface OutputConfig {
   readonly name: string;
   readonly type: OutputType;
+  /** The name of the receiver's profile, where the config has one; what it sets stands among the options. */
+  readonly profile?: string;
   /** What `type.create`, `accepted`, `lossless` and `target` take: the member's own options, checked by its own schema. */
   readonly options: Parameters<OutputType['create']>[0];
   readonly format: FormatConfig;
@@ -82,15 +84,13 @@ export function assembleConfig(checked: CheckedConfig, tables: ConfigTables): Co
       type: known(tables.feedTypes[type]),
       startFrom: known(parseFeedStart(startFrom)),
     })),
-    // What a profile sets stands among the options by now.
-    outputs: checked.outputs.map(
-      ({ name, type, profile: _profile, format, filter, startFrom, batch, retry, ...options }) => ({
-        ...{ name, filter, batch, retry, options },
-        type: known(tables.outputTypes[type]),
-        format: assembleFormat(format, tables),
-        startFrom: known(parseOutputStart(startFrom)),
-      }),
-    ),
+    outputs: checked.outputs.map(({ name, type, profile, format, filter, startFrom, batch, retry, ...options }) => ({
+      ...{ name, filter, batch, retry, options },
+      ...(typeof profile === 'string' && { profile }),
+      type: known(tables.outputTypes[type]),
+      format: assembleFormat(format, tables),
+      startFrom: known(parseOutputStart(startFrom)),
+    })),
     store,
     http: http !== false && { ...http, listen: known(parseListenAddress(http.listen)) },
     log,

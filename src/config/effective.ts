@@ -27,6 +27,23 @@ export function effectiveConfig(
   checked: CheckedConfig,
   secretFiles: ReadonlyMap<string, string>,
 ): Tree {
+  return wholeConfig(schema, checked, secretFiles, ({ shown }) => shown);
+}
+
+/** One scalar of the config: as it is, and as it may be told. */
+export interface Scalar {
+  readonly path: Path;
+  readonly value: unknown;
+  readonly shown: unknown;
+}
+
+/** The tree of the effective config, with what `leafOf` gives in place of each scalar. */
+export function wholeConfig(
+  schema: Schema,
+  checked: CheckedConfig,
+  secretFiles: ReadonlyMap<string, string>,
+  leafOf: (scalar: Scalar) => unknown,
+): Tree {
   const shownFiles = new Set<string>();
 
   function map({ value, path }: MapPlace): Tree {
@@ -46,7 +63,8 @@ export function effectiveConfig(
 
   const tree = rebuild(schema, checked, {
     map,
-    leaf: ({ schema: at, value, path }) => (shownFiles.has(keyOf(path)) ? value : printable(at, value)),
+    leaf: ({ schema: at, value, path }) =>
+      leafOf({ path, value, shown: shownFiles.has(keyOf(path)) ? value : printable(at, value) }),
   });
   return isMap(tree) ? tree : {};
 }

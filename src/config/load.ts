@@ -1,6 +1,7 @@
 import { readFileSync, type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { codeOf, ForwarderError } from '../errors.ts';
+import { comparableConfig, filesIn } from './comparable.ts';
 import { assembleConfig, type Config } from './config.ts';
 import { ConfigDocument, type Finding } from './document.ts';
 import { effectiveConfig } from './effective.ts';
@@ -32,6 +33,10 @@ export interface LoadedConfig {
   readonly warnings: readonly string[];
   /** The whole config with every default, written as an operator writes it, secrets masked: for `config print`. */
   readonly effective: Tree;
+  /** The same, to be compared with another: see `diffConfigs`. */
+  readonly comparable: Tree;
+  /** Absolute paths of all files that it is made of: the file itself, and those of secrets and certificates. */
+  readonly files: readonly string[];
 }
 
 /** Far above any config, far below what would hurt; a larger file is a wrong path. */
@@ -68,7 +73,9 @@ export function loadConfig({ tables = allTables, ...options }: LoadOptions): Loa
   const warnings = warningsOf({ config, prepared, mode }).map((finding) =>
     formatMistake(file, document.mistake(toldAtProfile(toldAtFile(finding, prepared), profiled.settings))),
   );
-  return { config, file, warnings, effective: effectiveConfig(schema, result.data, prepared.secretFiles) };
+  const effective = effectiveConfig(schema, result.data, prepared.secretFiles);
+  const comparable = comparableConfig(schema, result.data, prepared.secretFiles);
+  return { config, file, warnings, effective, comparable, files: [file, ...new Set(filesIn(comparable))] };
 }
 
 /** `--config`, then the environment, then the usual places. A file that was named must be there: no other is taken instead. */
@@ -80,7 +87,7 @@ function findFile({ file, env, cwd = '' }: Omit<LoadOptions, 'tables'>): string 
   );
   if (found !== undefined) return found;
   throw new ConfigError(`no config file: neither ${USUAL_PLACES.join(' nor ')} is there`, {
-    hint: `Name one with --config FILE or $${CONFIG_VARIABLE}; \`mimecast-forwarder demo\` needs none.`,
+    hint: `\`mimecast-forwarder init\` makes one. Or name one with --config FILE or $${CONFIG_VARIABLE}; \`mimecast-forwarder demo\` needs none.`,
   });
 }
 

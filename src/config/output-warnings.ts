@@ -1,7 +1,7 @@
 import { Secret } from '../secret.ts';
+import { isLoopback } from '../telemetry/listen.ts';
 import type { OutputConfig } from './config.ts';
 import type { Finding } from './document.ts';
-import { isLoopback } from './scalars.ts';
 import { isMap } from './traverse.ts';
 
 /** What works in an output, but should not stay so. `index` is its place in the list. */

@@ -95,7 +95,3 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   const host = match?.[1] ?? match?.[2];
   return host === undefined || port > 65_535 ? undefined : { host, port };
 }
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
-}

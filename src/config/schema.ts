@@ -3,12 +3,12 @@ import type { FeedType } from '../feeds/feed.ts';
 import type { MimecastOptions } from '../mimecast/options.ts';
 import { duration, formatDuration, secret, size } from '../options.ts';
 import type { OutputType, Profile } from '../outputs/output.ts';
+import { isLoopback } from '../telemetry/listen.ts';
 import { type CheckedFormat, createFormat, type FormatTable, formatChoice } from './format-choice.ts';
 import {
   entryName,
   feedStart,
   hostPattern,
-  isLoopback,
   listenAddress,
   outputStart,
   parseListenAddress,
@@ -122,17 +122,19 @@ function feedSchema(member: FeedType) {
     .meta({ description: member.summary });
 }
 
+/** What the `filter` of an output and `tap --filter` may say: a field of the record, and the values that pass. */
+export const filterRules = z.record(
+  z.string(),
+  z.array(z.union([z.string(), z.number(), z.boolean()]).transform(String)).min(1),
+);
+
 const outputBase = z.strictObject({
   name: entryName('Keys the cursor and labels the metrics. Unique.'),
   type: z.string(),
   format: z.custom<CheckedFormat>(),
-  filter: z
-    .record(z.string(), z.array(z.union([z.string(), z.number(), z.boolean()]).transform(String)).min(1))
-    .default({})
-    .meta({
-      description:
-        'Only events whose field, as Mimecast names it, has one of the listed values. All fields must match.',
-    }),
+  filter: filterRules.default({}).meta({
+    description: 'Only events whose field, as Mimecast names it, has one of the listed values. All fields must match.',
+  }),
   startFrom: outputStart('Where an output that is new to the store begins: `now`, `beginning` or an ISO time.').default(
     'now',
   ),

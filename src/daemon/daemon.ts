@@ -1,28 +1,31 @@
-import { createTask, type ScheduledTask } from 'node-cron';
 import type { Logger } from 'pino';
 import { Pressure } from '../collect/pressure.ts';
 import type { Config } from '../config/config.ts';
+import type { ConfigDiff } from '../config/diff.ts';
 import { MimecastClient } from '../mimecast/client.ts';
-import { sleep } from '../retry.ts';
+import { assess } from '../status/assess.ts';
 import type { Snapshot } from '../status/snapshot.ts';
+import type { SpanName, View } from '../status/view.ts';
+import { viewOf } from '../status/view-of.ts';
 import { Store } from '../store/store.ts';
 import { Metrics } from '../telemetry/metrics.ts';
-import { type StatusServer, startServer } from '../telemetry/server.ts';
-import { watchClock } from './clock-step.ts';
-import { buildFeed, eventSources, type RunningFeed } from './feeds.ts';
+import { applyConfig } from './apply.ts';
+import { Endpoint } from './endpoint.ts';
+import type { RunningFeed } from './feeds.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { type Host, userAgentOf } from './host.ts';
 import { LeastBehind } from './least-behind.ts';
-import { buildOutput, lookIntoRecords, type RunningOutput } from './outputs.ts';
+import type { RunningOutput } from './outputs.ts';
+import { Recorder } from './recorder.ts';
+import { RunningFeeds } from './running-feeds.ts';
+import { RunningOutputs } from './running-outputs.ts';
 import { beginSeries } from './series.ts';
-import { type LiveParts, Rates, refreshGauges, SNAPSHOT_NOTE, sampleBehind, takeSnapshot } from './snapshot.ts';
+import { type LiveParts, Rates, refreshGauges, sampleBehind, takeSnapshot } from './snapshot.ts';
+import { SnapshotNote } from './snapshot-note.ts';
+import { Stopper } from './stopper.ts';
 import { Upkeep } from './upkeep.ts';
-
-/** How long a stop waits for the page and the batch in hand before it lets go of them; the promise is 10 s in all. */
-const STOP_PATIENCE = 7000;
-const ABORT_PATIENCE = 1500;
-/** The daemon's own rhythm: rates are sampled, the snapshot is noted when it changed. */
-const HEARTBEAT = '*/5 * * * * *';
-const UPKEEP = '10,40 * * * * *';
+import { routingOf } from './view.ts';
+import { watchedOf } from './watched.ts';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -31,30 +34,29 @@ export interface DaemonOptions {
 }
 
 /**
- * The wiring: builds every part, starts them in order, stops them in reverse. What a part does is in its own room.
+ * The wiring: builds every part, starts them in order, stops them in reverse, and puts another config in force part by part. What a
+ * part does is in its own room.
  */
 export class Daemon {
   readonly metrics = new Metrics();
   readonly store: Store;
-  readonly feeds: readonly RunningFeed[];
-  readonly outputs: readonly RunningOutput[];
   /** Resolves when the daemon has met something that it cannot go on with. */
   readonly failed: Promise<unknown>;
-  readonly #client: MimecastClient;
   readonly #logger: Logger;
   readonly #host: Host;
   readonly #live: LiveParts;
+  readonly #feeds: RunningFeeds;
+  readonly #outputs: RunningOutputs;
   readonly #upkeep: Upkeep;
-  readonly #stopping = new AbortController();
-  readonly #abort = new AbortController();
-  readonly #signals = { stopping: this.#stopping.signal, abort: this.#abort.signal };
-  /** What has been started and is to be stopped, newest first. */
-  readonly #cleanups: { readonly name: string; readonly run: () => Promise<void> | void }[] = [];
-  #server: StatusServer | undefined;
-  #running: Promise<unknown>[] = [];
+  readonly #endpoint: Endpoint;
+  readonly #heartbeat: Heartbeat;
+  readonly #note: SnapshotNote;
+  readonly #recorder: Recorder;
+  readonly #stopper = new Stopper();
+  /** What a stop waits for beside the feeds and outputs: `runOnce`, a config that is being put in force. */
+  readonly #works: Promise<unknown>[] = [];
   #fail: (error: unknown) => void = () => undefined;
   #stopped: Promise<void> | undefined;
-  #notedState = '';
 
   private constructor(options: DaemonOptions, store: Store) {
     const { config, host, logger } = options;
@@ -65,33 +67,51 @@ export class Daemon {
       this.#fail = resolve;
     });
     const { metrics } = this;
+    const { signals } = this.#stopper;
+    const onFatal = (error: unknown): void => this.#fail(error);
     metrics.buildInfo.set({ version: host.version, node: host.node }, 1);
     beginSeries(metrics, config);
-    this.#client = new MimecastClient(config.mimecast, { metrics, userAgent: userAgentOf(host) });
+    const client = this.#createClient(config);
     const pressure = new Pressure(store, config.store, metrics, host.now);
-    const sourceOf = eventSources(config.feeds, store);
-    this.outputs = config.outputs.map((output) => buildOutput(output, { store, sourceOf, metrics, logger, host }));
-    const feedParts = {
-      ...{ store, metrics, logger, host, pressure },
-      client: this.#client,
-      signals: this.#signals,
-      keepRecords: lookIntoRecords(config.outputs),
-    };
-    this.feeds = config.feeds.map((feed) => buildFeed(feed, { ...feedParts, onFatal: (error) => this.#fail(error) }));
     this.#upkeep = new Upkeep(store, config.store, logger, host.now);
+    const parts = { store, metrics, logger, host, signals, onFatal };
+    const outputs = new RunningOutputs(config.outputs, { ...parts, sourceOf: (feed) => feeds.sourceOf(feed) });
+    const keepRecords = (): boolean => outputs.lookIntoRecords;
+    const feeds = new RunningFeeds(config.feeds, { ...parts, client, pressure, keepRecords });
+    this.#outputs = outputs;
+    this.#feeds = feeds;
     this.#live = {
-      config,
-      host,
+      ...{ config, host, store, client, pressure },
+      get feeds() {
+        return feeds.list;
+      },
+      get outputs() {
+        return outputs.list;
+      },
       startedAt: host.now(),
-      store,
-      client: this.#client,
-      pressure,
-      feeds: this.feeds,
-      outputs: this.outputs,
       rates: new Rates(),
       leastBehind: new LeastBehind(),
       refusedConfig: null,
     };
+    this.#note = new SnapshotNote(store);
+    this.#recorder = new Recorder(store, () => watchedOf(this.#live), { now: host.now(), lastSign: this.#note.at });
+    this.#endpoint = new Endpoint(
+      {
+        metrics,
+        allowedHosts: [host.hostname],
+        snapshot: () => this.snapshot(),
+        view: (span) => this.view(span),
+        healthy: () => this.#healthy(),
+        collect: () => refreshGauges(metrics, this.snapshot()),
+      },
+      logger,
+    );
+    this.#heartbeat = new Heartbeat({
+      beat: () => this.#beat(),
+      upkeep: () => this.#upkeep.run(signals.stopping),
+      clockSet: (step) => this.#clockSet(step),
+      onFatal,
+    });
   }
 
   /** Opens and locks the store and builds every part; nothing is asked for or sent yet. Throws what a part throws, leaving nothing open. */
@@ -107,52 +127,87 @@ export class Daemon {
     }
   }
 
+  get feeds(): readonly RunningFeed[] {
+    return this.#feeds.list;
+  }
+
+  get outputs(): readonly RunningOutput[] {
+    return this.#outputs.list;
+  }
+
   /** Where the status server listens; undefined when it is turned off or not started. */
   get url(): string | undefined {
-    return this.#server?.url;
+    return this.#endpoint.url;
+  }
+
+  /** Aborted once it is told to stop. */
+  get stopping(): AbortSignal {
+    return this.#stopper.signals.stopping;
   }
 
   snapshot(): Snapshot {
     return takeSnapshot(this.#live);
   }
 
-  /** A reload brought a config that cannot be applied: status tells of it until one can. */
-  configRefused(message: string): void {
-    this.#live.refusedConfig = { at: this.#host.now(), message };
+  /** What it looks like now, what led to it, and the newest that passed. */
+  view(span: SpanName): View {
+    const { config, store } = this.#live;
+    return viewOf(store, assess(this.snapshot()), { span, ...routingOf(config, store) });
   }
 
   /** Starts serving, delivering and polling. A start that fails half-way is rolled back. */
   async start(): Promise<void> {
     try {
-      await this.#serve();
-      for (const { dispatcher } of this.outputs) {
-        this.#running.push(dispatcher.run(this.#signals).catch((error: unknown) => this.#fail(error)));
-      }
-      for (const { collector, scheduler } of this.feeds) {
-        await scheduler.start();
-        this.#cleanups.push({ name: 'schedule', run: () => scheduler.stop() });
-        collector.poll(this.#fail);
-      }
-      await this.#startHeartbeat();
+      this.configAccepted();
+      await this.#endpoint.move(this.#live.config.http);
+      this.#outputs.run();
+      await this.#feeds.start();
+      await this.#heartbeat.start(this.#stopper.signals.stopping);
     } catch (error) {
       await this.stop();
       throw error;
     }
   }
 
+  /** The config on the disk is the one in force. */
+  configAccepted(): void {
+    this.#live.refusedConfig = null;
+    this.metrics.configReloadSuccessful.set(1);
+    this.metrics.configReloadSuccessTime.set(this.#host.now() / 1000);
+    this.#keepNote();
+  }
+
+  /** A reload brought a config that cannot be applied: status tells of it until one can. */
+  configRefused(message: string, hint: string | null): void {
+    this.#live.refusedConfig = { at: this.#host.now(), message, hint };
+    this.metrics.configReloadSuccessful.set(0);
+    this.#keepNote();
+  }
+
+  /** Waits, `patience` ms at most, until these outputs have what is stored; returns the number of its last event. See `RunningOutputs`. */
+  catchUp(outputs: readonly string[], patience: number): Promise<number> {
+    return this.#outputs.catchUp(outputs, patience);
+  }
+
+  /** See `applyConfig`. A stop waits for it. */
+  apply(next: Config, diff: ConfigDiff): Promise<void> {
+    const changeable = {
+      ...{ live: this.#live, feeds: this.#feeds, outputs: this.#outputs, endpoint: this.#endpoint },
+      ...{ upkeep: this.#upkeep, metrics: this.metrics, logger: this.#logger },
+      createClient: (config: Config) => this.#createClient(config),
+      onFatal: this.#fail,
+    };
+    const work = applyConfig(changeable, next, diff);
+    this.#works.push(work.catch(() => undefined));
+    return work;
+  }
+
   /** One poll a feed, then all that is outstanding is delivered. Returns what failed, by feed and output. */
   runOnce(tries: number): Promise<unknown[]> {
     const work = this.#runOnce(tries);
     // A stop waits for the page and the batch in hand here too.
-    this.#running.push(work);
+    this.#works.push(work);
     return work;
-  }
-
-  async #runOnce(tries: number): Promise<unknown[]> {
-    const polls = this.feeds.map(({ collector }) => collector.catchUp(tries));
-    const failures = rejectionsOf(await Promise.allSettled(polls));
-    const drains = this.outputs.map(({ dispatcher }) => dispatcher.drain(this.#signals, tries));
-    return [...failures, ...rejectionsOf(await Promise.allSettled(drains))];
   }
 
   /**
@@ -163,33 +218,33 @@ export class Daemon {
     return this.#stopped;
   }
 
-  async #stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#cleanUp();
-    const quiet = Promise.all([...this.#running, ...this.feeds.map(({ collector }) => collector.idle())]);
-    const finished = await Promise.race([quiet.then(() => true), sleep(STOP_PATIENCE).then(() => false)]);
-    if (!finished) {
-      this.#logger.warn(
-        'stopping: a page or a batch in hand took too long and is let go of; it is repeated at the next start',
-      );
-      this.#abort.abort();
-      await Promise.race([quiet, sleep(ABORT_PATIENCE)]);
-    }
-    await this.#step('outputs', async () => {
-      const closed = Promise.all(this.outputs.map(({ dispatcher }) => dispatcher.output.close()));
-      // A file on a disk that hangs cannot be closed either; the store must be, so that the last cursors are written.
-      await Promise.race([closed, sleep(ABORT_PATIENCE)]);
-    });
-    await this.#step('client', () => this.#client.close());
-    await this.#step('server', () => this.#server?.close());
-    await this.#step('snapshot', () => this.#noteSnapshot());
-    await this.#step('store', () => this.store.close());
+  async #runOnce(tries: number): Promise<unknown[]> {
+    const polls = this.feeds.map(({ collector }) => collector.catchUp(tries));
+    const failures = rejectionsOf(await Promise.allSettled(polls));
+    const drains = this.outputs.map(({ dispatcher }) => dispatcher.drain(this.#stopper.signals, tries));
+    return [...failures, ...rejectionsOf(await Promise.allSettled(drains))];
   }
 
-  async #cleanUp(): Promise<void> {
-    for (let cleanup = this.#cleanups.pop(); cleanup; cleanup = this.#cleanups.pop()) {
-      await this.#step(cleanup.name, cleanup.run);
+  #createClient({ mimecast }: Config): MimecastClient {
+    return new MimecastClient(mimecast, { metrics: this.metrics, userAgent: userAgentOf(this.#host) });
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopper.ask();
+    await this.#step('heartbeat', () => this.#heartbeat.stop());
+    await this.#step('schedule', () => this.#feeds.stopSchedules());
+    const quiet = Promise.all([...this.#works, this.#outputs.idle(), this.#feeds.idle()]);
+    if (!(await this.#stopper.settled(quiet))) {
+      this.#logger.warn(
+        'stopping: a page or a batch in hand took too long and was let go of; it is repeated at the next start',
+      );
     }
+    await this.#step('outputs', () => this.#outputs.close());
+    await this.#step('client', () => this.#live.client.close());
+    await this.#step('server', () => this.#endpoint.close());
+    await this.#step('snapshot', () => this.#note.keep(this.snapshot()));
+    await this.#step('timelines', () => this.#recorder.end(this.#host.now()));
+    await this.#step('store', () => this.store.close());
   }
 
   /** One step of the stop: a part that fails to stop must not keep the others from it. */
@@ -199,21 +254,6 @@ export class Daemon {
     } catch (error) {
       this.#logger.error({ err: error, part: name }, 'a part failed to stop');
     }
-  }
-
-  async #serve(): Promise<void> {
-    const { http } = this.#live.config;
-    if (http === false) return;
-    this.#server = await startServer({
-      listen: http.listen,
-      token: http.token,
-      allowedHosts: [this.#host.hostname, ...http.allowedHosts],
-      metrics: this.metrics,
-      snapshot: () => this.snapshot(),
-      healthy: () => this.#healthy(),
-      collect: () => refreshGauges(this.metrics, this.snapshot()),
-    });
-    this.#logger.info({ url: this.#server.url }, 'status and metrics are served');
   }
 
   #healthy(): { ok: boolean; reason?: string } {
@@ -226,57 +266,30 @@ export class Daemon {
     }
   }
 
-  async #startHeartbeat(): Promise<void> {
-    const beat = createTask(HEARTBEAT, () => this.#beat(), { timezone: 'UTC', suppressMissedWarning: true });
-    const upkeep = createTask(UPKEEP, () => this.#upkeep.run(this.#signals.stopping).catch(this.#fail), {
-      timezone: 'UTC',
-      suppressMissedWarning: true,
-    });
-    for (const task of [beat, upkeep]) {
-      await task.start();
-      this.#cleanups.push({ name: 'heartbeat', run: () => task.destroy() });
-    }
-    this.#beat();
-    void watchClock((step) => this.#replan(step, [beat, upkeep]), this.#signals.stopping).catch(this.#fail);
-  }
-
-  /** What is planned by the wall clock would otherwise wait for a time that is long gone, or does not come. */
-  async #replan(step: number, tasks: readonly ScheduledTask[]): Promise<void> {
+  async #clockSet(step: number): Promise<void> {
     this.#logger.warn({ stepMs: Math.round(step) }, 'the clock of this machine was set; polls are planned anew');
     for (const { scheduler } of this.feeds) await scheduler.replan();
-    for (const task of tasks) {
-      await task.stop();
-      await task.start();
-    }
   }
 
   #beat(): void {
     const now = this.#host.now();
     for (const { dispatcher } of this.outputs) this.#live.rates.sample(dispatcher.name, dispatcher.accepted, now);
-    try {
+    this.#recorder.sample(now);
+    this.#keepNote(() => {
       sampleBehind(this.#live.leastBehind, this.snapshot());
-      this.#noteSnapshot();
+      this.#recorder.write();
+    });
+  }
+
+  /** Notes how things are, and what else is to be noted. */
+  #keepNote(more = (): void => undefined): void {
+    try {
+      more();
+      this.#note.keep(this.snapshot());
     } catch (error) {
       // A full disk is told by the feeds; a status that is some seconds old is no trouble of its own.
       this.#logger.debug({ err: error }, 'the snapshot could not be noted');
     }
-  }
-
-  /** Keeps the snapshot for `status`; only when something in it has changed, since an idle daemon should leave the disk alone. */
-  #noteSnapshot(): void {
-    const snapshot = this.snapshot();
-    const state = JSON.stringify({
-      ...snapshot,
-      now: 0,
-      asOf: 0,
-      feeds: snapshot.feeds.map((feed) => ({ ...feed, idleMs: 0 })),
-      outputs: snapshot.outputs.map((output) => ({ ...output, idleMs: 0 })),
-      store: { ...snapshot.store, freeDisk: 0 },
-      api: null,
-    });
-    if (state === this.#notedState) return;
-    this.#notedState = state;
-    this.store.writeNote(SNAPSHOT_NOTE, snapshot, snapshot.now);
   }
 }
 

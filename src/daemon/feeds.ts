@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { Collector, type CollectorSignals } from '../collect/collector.ts';
+import type { PollHistory } from '../collect/history.ts';
 import { Poller } from '../collect/poller.ts';
 import type { Pressure } from '../collect/pressure.ts';
 import { Scheduler } from '../collect/scheduler.ts';
@@ -29,18 +30,25 @@ export interface FeedParts {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly host: Host;
-  /** See `WalkContext`. Default false: who reads on its own delivers nothing. */
-  readonly keepRecords?: boolean;
+  /** See `WalkContext`; asked for each record. Default: no, who reads on its own delivers nothing. */
+  readonly keepRecords?: () => boolean;
 }
 
 /** What reading a feed needs, for the daemon and for commands that read on their own (`backfill`). */
 export function walkContextOf(config: FeedConfig, parts: FeedParts): WalkContext {
-  const { client, store, metrics, host, keepRecords = false } = parts;
+  const { client, store, metrics, logger, host, keepRecords = () => false } = parts;
   const feed = config.type.create({ name: config.name, key: config.dedupe.key });
   const { pageSize, dedupe } = config;
-  return { client, store, feed, metrics, pageSize, variants: dedupe.variants, keepRecords, now: host.now };
+  return {
+    ...{ client, store, feed, metrics, logger, pageSize, variants: dedupe.variants, now: host.now },
+    // What the outputs of a later config look into counts too.
+    get keepRecords() {
+      return keepRecords();
+    },
+  };
 }
 
+/** `history`: how its polls went so far, where it takes the place of another. */
 export function buildFeed(
   config: FeedConfig,
   parts: FeedParts & {
@@ -48,6 +56,7 @@ export function buildFeed(
     readonly signals: CollectorSignals;
     readonly onFatal: (error: unknown) => void;
   },
+  history?: PollHistory,
 ): RunningFeed {
   const { logger, pressure, signals, onFatal, host } = parts;
   const context = walkContextOf(config, parts);
@@ -62,13 +71,17 @@ export function buildFeed(
     episode: new Episode({ subject: `feed ${config.name}`, fields: { feed: config.name }, logger, now: host.now }),
     logger,
     signals,
+    history,
   });
   const schedule = { poll: config.schedule, sweep: sweep === false ? (false as const) : sweep.schedule };
   return { config, collector, scheduler: new Scheduler(collector, schedule, logger, onFatal) };
 }
 
 /** Finds the feed that an event came from, to describe it; also when that feed is no longer configured. */
-export function eventSources(configs: readonly FeedConfig[], store: Store): (feed: string) => EventSource {
+export function eventSources(
+  configs: readonly FeedConfig[],
+  store: { readonly checkpoints: { get(feed: string): { readonly type: string } | undefined } },
+): (feed: string) => EventSource {
   const sources = new Map<string, EventSource>();
   for (const { name, type, dedupe } of configs) sources.set(name, type.create({ name, key: dedupe.key }));
   return (name) => {

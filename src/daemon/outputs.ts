@@ -33,6 +33,7 @@ export function createOutput(config: OutputConfig, host: Host): Output {
   });
 }
 
+/** Builds an output and what serves it, with a first cursor when it is new to the store. */
 export function buildOutput(
   config: OutputConfig,
   parts: {
@@ -42,11 +43,12 @@ export function buildOutput(
     readonly logger: Logger;
     readonly host: Host;
   },
+  output: Output = createOutput(config, parts.host),
 ): RunningOutput {
   const { store, sourceOf, metrics, logger, host } = parts;
   if (store.cursors.get(config.name) === undefined) store.startOutput(config.name, config.startFrom);
   const dispatcher = new Dispatcher({
-    output: createOutput(config, host),
+    output,
     options: {
       name: config.name,
       filter: config.filter,

@@ -34,3 +34,20 @@ export function beginSeries(metrics: Metrics, { feeds, outputs }: Pick<Config, '
     for (const reason of Object.keys(OUTPUT_REASONS)) metrics.outputErrors.inc({ output: name, reason }, 0);
   }
 }
+
+/** Ends the series of what is no longer configured: a gauge that stays would keep an alert on for ever. */
+export async function endSeries(
+  metrics: Metrics,
+  before: Pick<Config, 'feeds' | 'outputs'>,
+  after: Pick<Config, 'feeds' | 'outputs'>,
+): Promise<void> {
+  for (const name of missingFrom(after.feeds, before.feeds)) await metrics.forget('feed', name);
+  for (const name of missingFrom(after.outputs, before.outputs)) await metrics.forget('output', name);
+}
+
+function missingFrom(
+  list: readonly { readonly name: string }[],
+  others: readonly { readonly name: string }[],
+): string[] {
+  return others.map(({ name }) => name).filter((name) => !list.some((one) => one.name === name));
+}

@@ -22,11 +22,12 @@ import type { LeastBehind } from './least-behind.ts';
 import type { RunningOutput } from './outputs.ts';
 
 export interface LiveParts {
-  readonly config: Config;
+  /** In force; a reload puts another in its place, and the client with it. */
+  config: Config;
+  client: MimecastClient;
   readonly host: Host;
   readonly startedAt: number;
   readonly store: Store;
-  readonly client: MimecastClient;
   readonly pressure: Pressure;
   readonly feeds: readonly RunningFeed[];
   readonly outputs: readonly RunningOutput[];
@@ -79,6 +80,7 @@ function feedSnapshot({ config, collector, scheduler }: RunningFeed, { store, le
     walk: collector.poller.walk,
     interval: scheduler.interval,
     settle: config.settle,
+    overlap: config.overlap,
     trouble: collector.episode.current,
     idleMs: collector.idleMs,
     leastBehindAt: leastBehind.at(keyOf('feed', config.name)),
@@ -178,6 +180,11 @@ export class Rates {
     samples.push({ at, accepted });
     while (samples.length > 2 && (samples[1]?.at ?? 0) <= at - SPAN) samples.shift();
     this.#samples.set(name, samples);
+  }
+
+  /** Its counter begins anew: it was built anew, or is gone. */
+  forget(name: string): void {
+    this.#samples.delete(name);
   }
 
   /** Null until two samples are there. */

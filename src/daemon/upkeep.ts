@@ -13,7 +13,7 @@ const GIVE_BACK_AT = 0.9;
  */
 export class Upkeep {
   readonly #store: Store;
-  readonly #config: StoreConfig;
+  #config: StoreConfig;
   readonly #logger: Logger;
   readonly #now: () => number;
   #busy = false;
@@ -24,6 +24,11 @@ export class Upkeep {
     this.#config = config;
     this.#logger = logger;
     this.#now = now;
+  }
+
+  /** From the next step on. */
+  setLimits(config: StoreConfig): void {
+    this.#config = config;
   }
 
   /**

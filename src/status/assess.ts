@@ -12,7 +12,7 @@ import { notes, quietWords } from './notes.ts';
 import { findings } from './problems.ts';
 import { quietFeed } from './silence.ts';
 import type { FeedSnapshot, OutputSnapshot, Snapshot } from './snapshot.ts';
-import { clock, counted, listed, moment } from './words.ts';
+import { clock, counted, duration, listed, moment } from './words.ts';
 
 /** The verdict on a snapshot and all that it rests on: the JSON of `status --json` and `/api/status`. */
 export interface Report extends Omit<Snapshot, 'feeds' | 'outputs'> {
@@ -78,7 +78,7 @@ function reportFeed(feed: FeedSnapshot, snapshot: Snapshot): FeedReport {
 }
 
 function feedMark(feed: FeedSnapshot, { is }: FeedCondition, snapshot: Snapshot): Mark {
-  if (is === 'reading' && feed.malformed > 0) return 'warn';
+  if (is === 'reading' && (feed.malformed > 0 || feed.gaps.length > 0)) return 'warn';
   return quietFeed(feed, snapshot) === null ? FEED_MARKS[is] : 'idle';
 }
 
@@ -96,6 +96,12 @@ const FEED_MARKS: Readonly<Record<FeedCondition['is'], Mark>> = {
   falling_behind: 'bad',
   paused: 'paused',
 };
+
+const PAUSED = {
+  store_full: 'store full',
+  disk_full: 'disk full',
+  disk_unwritable: 'disk takes no writes',
+} as const;
 
 function feedWords(feed: FeedSnapshot, condition: FeedCondition, snapshot: Snapshot): string {
   const at = judgedAt(snapshot);
@@ -123,11 +129,12 @@ function feedWords(feed: FeedSnapshot, condition: FeedCondition, snapshot: Snaps
     case 'overdue':
       return `No poll since ${moment(condition.since, at)}`;
     case 'paused':
-      return snapshot.store.paused?.reason === 'disk_full' ? 'Paused: disk full' : 'Paused: store full';
+      return `Paused: ${PAUSED[snapshot.store.paused?.reason ?? 'store_full']}`;
   }
 }
 
 function readingWords(feed: FeedSnapshot, snapshot: Snapshot): string {
+  if (feed.gaps.length > 0) return `Gap of ${duration(feed.gaps.reduce((sum, gap) => sum + gap.until - gap.from, 0))}`;
   const quiet = quietFeed(feed, snapshot);
   if (quiet !== null) return quietWords(quiet, judgedAt(snapshot));
   return feed.malformed > 0 ? `Reading, ${feed.malformed} malformed` : 'Reading';

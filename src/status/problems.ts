@@ -3,7 +3,7 @@ import { feedFailure, malformedRecords, missedSweep, signInRefused } from './fee
 import type { Finding, Problem } from './finding.ts';
 import { unreadTime } from './gaps.ts';
 import { outgrown, outputFailure, rejectedEvents, rejectsAll } from './output-problems.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Snapshot, StoreSnapshot } from './snapshot.ts';
 import { bytes, clock, dayOf, duration, moment } from './words.ts';
 
 /** All that is wrong, worst first: in the order in which it claims the headline. */
@@ -41,25 +41,40 @@ function paused(snapshot: Snapshot): Finding[] {
   if (!store.paused) return [];
   const at = judgedAt(snapshot);
   const { reason, since } = store.paused;
-  const why = reason === 'store_full' ? 'the store is full' : 'the disk is full';
+  const { why, detail, act } = pauseWords(store, reason);
   const safe = at - since < LIMITS.mimecastKeeps ? ' Nothing is lost, Mimecast keeps 30 days.' : '';
   return alone(`Collecting has been paused since ${moment(since, at)}: ${why}.${safe}`, {
     severity: 'bad',
     what: `Collecting is paused, ${why}`,
     since,
-    ...(reason === 'store_full'
-      ? {
-          detail: `${bytes(store.bytes)} of ${bytes(store.maxSize)}`,
-          do: {
-            sentence: 'Cure the output that holds events back, or raise store.maxSize. Collecting goes on by itself.',
-            command: null,
-          },
-        }
-      : {
-          detail: `${bytes(store.freeDisk)} free, ${bytes(store.minFreeDisk)} wanted`,
-          do: { sentence: 'Free space on the disk of the store. Collecting goes on by itself.', command: null },
-        }),
+    ...(detail !== undefined && { detail }),
+    do: { sentence: `${act} Collecting goes on by itself.`, command: null },
   });
+}
+
+function pauseWords(
+  store: StoreSnapshot,
+  reason: NonNullable<StoreSnapshot['paused']>['reason'],
+): { readonly why: string; readonly detail?: string; readonly act: string } {
+  switch (reason) {
+    case 'store_full':
+      return {
+        why: 'the store is full',
+        detail: `${bytes(store.bytes)} of ${bytes(store.maxSize)}`,
+        act: 'Cure the output that holds events back, or raise store.maxSize.',
+      };
+    case 'disk_full':
+      return {
+        why: 'the disk is full',
+        detail: `${bytes(store.freeDisk)} free, ${bytes(store.minFreeDisk)} wanted`,
+        act: 'Free space on the disk of the store.',
+      };
+    case 'disk_unwritable':
+      return {
+        why: 'the disk of the store takes no writes',
+        act: 'Look at the kernel log and at `mount`: it may have turned read-only.',
+      };
+  }
 }
 
 /** What runs is not what the file says: somebody believes in a change that was never made. */
@@ -71,7 +86,9 @@ function refusedConfig({ refusedConfig: refused, running, now }: Snapshot): Find
     what,
     detail: refused.message,
     since: refused.at,
-    do: { sentence: 'Mend the file and reload again (SIGHUP). To check it:', command: 'mimecast-forwarder check' },
+    do: refused.hint
+      ? { sentence: refused.hint, command: null }
+      : { sentence: 'Mend the file and reload again (SIGHUP). To check it:', command: 'mimecast-forwarder check' },
   });
 }
 

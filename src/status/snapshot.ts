@@ -16,7 +16,7 @@ export interface Snapshot {
   readonly store: StoreSnapshot;
   readonly api: ApiSnapshot;
   /** The config that a reload brought and that could not be applied: what runs is not what the file says. */
-  readonly refusedConfig: { readonly at: number; readonly message: string } | null;
+  readonly refusedConfig: { readonly at: number; readonly message: string; readonly hint?: string | null } | null;
 }
 
 /** Something that goes wrong now, or last went wrong. */
@@ -77,6 +77,8 @@ export interface FeedSnapshot {
   /** The usual time between two polls, ms, from the schedule. */
   readonly interval: number;
   readonly settle: number;
+  /** How far behind the checkpoint each poll reads again, ms. */
+  readonly overlap: number;
   readonly malformed: number;
   readonly variants: number;
   /** Set while it fails; null when the last poll was good. */
@@ -139,7 +141,7 @@ export interface StoreSnapshot {
   readonly minFreeDisk: number;
   readonly retention: number;
   readonly oldestEventAt: number | null;
-  readonly paused: { readonly reason: 'store_full' | 'disk_full'; readonly since: number } | null;
+  readonly paused: { readonly reason: 'store_full' | 'disk_full' | 'disk_unwritable'; readonly since: number } | null;
 }
 
 export interface ApiSnapshot {

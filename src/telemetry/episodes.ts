@@ -14,6 +14,14 @@ export interface Failure {
   readonly nextTryAt: number | null;
 }
 
+/** A row of failures that is over, ms since 1970. */
+export interface Over {
+  readonly since: number;
+  readonly until: number;
+  readonly reason: string;
+  readonly message: string;
+}
+
 /** How long a failure that goes on is not mentioned again. */
 const REMIND_EVERY = 5 * 60_000;
 
@@ -29,6 +37,7 @@ export class Episode {
   /** Every reason met in this row: two that alternate are news once each. */
   readonly #reasons = new Set<string>();
   #current: Trouble | null = null;
+  #lastOver: Over | null = null;
   #loggedAt = 0;
 
   /** `subject`: `output splunk`; `fields` are on each of its log entries. */
@@ -48,6 +57,11 @@ export class Episode {
     return this.#current;
   }
 
+  /** What went wrong last and is over; null when nothing was since the start. */
+  get lastOver(): Over | null {
+    return this.#lastOver;
+  }
+
   failed(failure: Failure): void {
     const at = this.#now();
     const before = this.#current;
@@ -62,13 +76,13 @@ export class Episode {
   succeeded(): void {
     const over = this.#current;
     if (over === null) return;
+    const { since, reason, message } = over;
+    const until = this.#now();
     this.#current = null;
+    this.#lastOver = { since, until, reason, message };
     this.#reasons.clear();
-    const lasted = duration(this.#now() - over.since);
-    this.#logger.info(
-      { reason: over.reason, failures: over.count, lasted },
-      `${this.#subject} works again: the failure is over`,
-    );
+    const lasted = duration(until - since);
+    this.#logger.info({ reason, failures: over.count, lasted }, `${this.#subject} works again: the failure is over`);
   }
 
   /** A warning while waiting may cure it, an error when somebody has to act. */

@@ -7,6 +7,11 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** True for an address that only this machine reaches. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
 /** Says of a failed `listen` what can be done about it. */
 export function listenFailure(
   error: Error & { readonly code?: string },

@@ -147,7 +147,7 @@ export class Metrics {
   );
   readonly collectingPaused = this.#gauge(
     'collecting_paused',
-    '1 while collecting is paused, by reason: store_full, disk_full.',
+    '1 while collecting is paused, by reason: store_full, disk_full, disk_unwritable.',
     ['reason'],
   );
   readonly ready = this.#gauge('ready', '1 when /readyz says ready, else 0.', []);
@@ -156,10 +156,32 @@ export class Metrics {
     '0 when a reload brought a config that could not be applied, so that the one before is still in force.',
     [],
   );
+  readonly configReloadSuccessful = this.#gauge(
+    'config_last_reload_successful',
+    '1 when the config was last read with success, at the start or at a reload, else 0.',
+    [],
+  );
+  readonly configReloadSuccessTime = this.#gauge(
+    'config_last_reload_success_timestamp_seconds',
+    'When the config was last read with success, seconds since 1970.',
+    [],
+  );
   readonly buildInfo = this.#gauge('build_info', 'Always 1; the version and the Node that runs it.', [
     'version',
     'node',
   ]);
+
+  /** Ends every series of a feed or an output that is no more. */
+  async forget(label: 'feed' | 'output', name: string): Promise<void> {
+    for (const { name: of } of this.registry.getMetricsAsArray()) {
+      const metric = this.registry.getSingleMetric(of);
+      for (const { labels } of (await metric?.get())?.values ?? []) {
+        // Of a histogram there is a value for each bucket.
+        const { le: _bucket, ...series } = labels as Readonly<Record<string, string>>;
+        if (series[label] === name) metric?.remove(series);
+      }
+    }
+  }
 
   #counter<L extends string>(name: string, help: string, labelNames: L[]): Counter<L> {
     return new Counter({ name: PREFIX + name, help, labelNames, registers: [this.registry] });

@@ -107,7 +107,12 @@ describe('the command', () => {
     const shell = {
       ...{ stdin: new PassThrough(), stdout, stderr: new PassThrough(), env: EXAMPLE_ENV, pid: 1, hostname: 'h' },
       ...{ version: '1.2.3', node: 'v24', cwd: folder, signal: AbortSignal.abort() },
-      ...{ onReload: () => undefined, readText: async () => '' },
+      ...{
+        interrupt: () => undefined,
+        onKey: () => () => undefined,
+        onReload: () => undefined,
+        readText: async () => '',
+      },
     };
     expect(await command.run(shell, [what], options)).toBe(0);
     stdout.end();

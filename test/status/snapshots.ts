@@ -36,6 +36,7 @@ export function feed(changes: Partial<FeedSnapshot> = {}): FeedSnapshot {
     walk: null,
     interval: MINUTE,
     settle: 10 * SECOND,
+    overlap: 15 * MINUTE,
     malformed: 0,
     variants: 2,
     trouble: null,

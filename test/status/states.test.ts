@@ -188,6 +188,13 @@ const STATES: readonly [what: string, verdict: string, readyz: string, words: st
     'the disk is full',
     snapshot({ store: { ...snapshot().store, paused: { reason: 'disk_full', since: NOW } } }),
   ],
+  [
+    'is paused: disk unwritable',
+    'bad',
+    'paused: disk_unwritable',
+    'takes no writes',
+    snapshot({ store: { ...snapshot().store, paused: { reason: 'disk_unwritable', since: NOW } } }),
+  ],
   ['accepts', 'ok', '', 'Accepting', withOutput({})],
   ['has had nothing to send', 'ok', '', 'Nothing sent yet', withOutput({ lastAcceptedAt: null })],
   ['works off a backlog', 'at_work', '', 'Catching up', withOutput({ ...BACKLOG, leastBehindAt: NOW - MINUTE })],

@@ -30,7 +30,7 @@ describe('the page in the terminal', () => {
       ✓ disk        0           none        122/min           Accepting
 
       Mimecast answers in 0.4 s, 9 of 60 requests a minute, clocks agree
-      No rejects, 2 variants. Store 2.4 GiB of 10 GiB, kept 30 d
+      No gap in 13 d, no rejects, 2 variants. Store 2.4 GiB of 10 GiB, kept 30 d
       "
     `);
   });
@@ -67,7 +67,7 @@ describe('the page in the terminal', () => {
       ✓ disk        0           none        97/min            Accepting
 
       Mimecast answers in 0.4 s, 11 of 60 requests a minute, clocks 94 s apart
-      3 rejects, 2 variants. Store 2.4 GiB of 10 GiB, kept 30 d
+      No gap in 13 d 6 h, 3 rejects, 2 variants. Store 2.4 GiB of 10 GiB, kept 30 d
       "
     `);
   });
@@ -91,7 +91,7 @@ describe('the page in the terminal', () => {
       · qradar      0           none        -                 Nothing sent yet
 
       Mimecast answers in 0.5 s, 2 of 60 requests a minute, clocks agree
-      No rejects, no variants. Store 68 KiB of 10 GiB, kept 30 d
+      No gap in 12 d 23 h, no rejects, no variants. Store 68 KiB of 10 GiB, kept 30 d
       "
     `);
   });
@@ -115,7 +115,7 @@ describe('the page in the terminal', () => {
       · elastic     0           none        -                 Stopped
       · disk        0           none        -                 Stopped
 
-      No rejects, 2 variants. Store 2.4 GiB of 10 GiB, kept 30 d
+      No gap in 13 d, no rejects, 2 variants. Store 2.4 GiB of 10 GiB, kept 30 d
       "
     `);
   });
@@ -159,7 +159,8 @@ describe('the page in the terminal', () => {
 
       Mimecast answers in 0.4 s, 11 of 60 requests a minute,
       clocks 94 s apart
-      3 rejects, 2 variants. Store 2.4 GiB of 10 GiB, kept 30 d
+      No gap in 13 d 6 h, 3 rejects, 2 variants. Store 2.4 GiB of
+      10 GiB, kept 30 d
       "
     `);
   });
@@ -180,7 +181,7 @@ describe('the page in the terminal', () => {
       ✓ siem-…-eu-2 0           none        122/min           Accepting
 
       Mimecast answers in 0.4 s, 9 of 60 requests a minute, clocks agree
-      No rejects, 2 variants. Store 2.4 GiB of 10 GiB, kept 30 d
+      No gap in 13 d, no rejects, 2 variants. Store 2.4 GiB of 10 GiB, kept 30 d
       "
     `);
   });

@@ -63,7 +63,7 @@ const HEALTHY: Readonly<Record<string, string>> = {
   store_max_size_bytes: '10e9xN',
   store_free_disk_bytes: '80e9xN',
   store_min_free_disk_bytes: '0.5e9xN',
-  config_in_force: '1xN',
+  config_last_reload_successful: '1xN',
 };
 
 const NO_NEWS = {
@@ -131,7 +131,8 @@ const CASES: readonly [what: string, minutes: number, changes: Readonly<Record<s
   ['the disk is full', 6, { 'collecting_paused{reason="disk_full"}': '1xN' }, ['Paused']],
   ['the store is nearly full', 31, { store_size_bytes: '9.1e9xN' }, ['StoreNearlyFull']],
   ['the disk is nearly full', 31, { store_free_disk_bytes: '0.9e9xN' }, ['StoreNearlyFull']],
-  ['a config was refused', 6, { config_in_force: '0xN' }, ['ConfigNotInForce']],
+  ['a config was refused', 6, { config_last_reload_successful: '0xN' }, ['ConfigReloadFailed']],
+  ['a config was refused and mended', 30, { config_last_reload_successful: '0x3 1xN' }, []],
 ];
 
 /** One of promtool's tests: which alerts fire at its end. */
