@@ -42,6 +42,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 const shell: Shell = {
+  // Opened when somebody asks, not before: the daemon has no use for it.
+  get stdin() {
+    return process.stdin;
+  },
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
@@ -51,7 +55,9 @@ const shell: Shell = {
   version,
   node: process.version,
   signal: stopping.signal,
+  interrupt: () => void process.kill(process.pid, 'SIGINT'),
   onReload: (listener) => void process.on('SIGHUP', listener),
+  onKey,
   readText: async (file) => readFileSync(file === '-' ? process.stdin.fd : file, 'utf8'),
 };
 
@@ -59,3 +65,11 @@ const code = await runProgram(shell, process.argv.slice(2));
 // What is still in the pipe goes out first; then the end, whatever a library may have left open.
 await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
 process.exit(code);
+
+function onKey(listener: (key: string) => void): () => void {
+  const { stdin } = process;
+  if (!stdin.isTTY) return () => undefined;
+  const heard = (bytes: Buffer): void => listener(bytes.toString('utf8'));
+  stdin.setRawMode(true).on('data', heard).resume();
+  return () => void stdin.off('data', heard).setRawMode(false).pause();
+}

@@ -22,10 +22,25 @@ interface BackfillResult {
 export const backfill: Command = {
   name: 'backfill',
 
+  manual: {
+    forms: ['--from <time> --to <time> [--feed <name>] [options]'],
+    does: [
+      'Reads a past window from Mimecast into the store. What is new is shipped by the usual path; what is known stays as it is, so nothing is doubled.',
+      'It may run beside the daemon, which then ships what is new; without a daemon the next `run` does. It shares the quota of Mimecast with the daemon, and keeps a ceiling of its own (mimecast.requestsPerMinute). What it has read when it is stopped stays.',
+    ],
+    examples: [
+      {
+        typed: 'mimecast-forwarder backfill --from 2026-11-22T00:00Z --to 2026-11-23T00:00Z',
+        does: 'read a day again, for example after a permission was missing',
+      },
+    ],
+    bad: 'Mimecast could not be read, or the store has no room',
+    reads: 'store',
+    seeAlso: ['reconcile', 'replay', 'docs/operations.md'],
+  },
+
   define(command: CommanderCommand): void {
-    withPastOptions(command)
-      .description('read a past window into the store; what is new is shipped by the usual path')
-      .addHelpText('after', HELP);
+    withPastOptions(command).description('read a past window into the store; what is new is shipped by the usual path');
   },
 
   async run(shell: Shell, _args: readonly string[], options: Options): Promise<ExitCode> {
@@ -38,15 +53,6 @@ export const backfill: Command = {
     });
   },
 };
-
-const HELP = `
-Nothing is doubled: what is known stays as it is. It may run beside the daemon, which then ships
-what is new; without a daemon the next \`run\` does. It shares Mimecast's quota with the daemon, and
-keeps a ceiling of its own (mimecast.requestsPerMinute).
-
-Example:
-  mimecast-forwarder backfill --from 2026-11-22T00:00Z --to 2026-11-23T00:00Z
-`;
 
 async function readFeed(shell: Shell, feed: FeedConfig, { span, parts, pressure }: Past): Promise<BackfillResult> {
   // The newest stretch is still being written by Mimecast: live polling reads it when it has settled.

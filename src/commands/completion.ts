@@ -6,11 +6,31 @@ import { completionScript, SHELLS, type ShellName, type Verb, type VerbOption } 
 export const completionOf = (verbs: () => Promise<readonly Command[]>): Command => ({
   name: 'completion',
 
+  manual: {
+    forms: ['<shell>'],
+    does: [
+      'Prints a script that lets a shell complete commands, options and their values when Tab is pressed. It is made from the commands themselves; print it again after an upgrade.',
+    ],
+    examples: [
+      {
+        typed: 'mimecast-forwarder completion bash > /etc/bash_completion.d/mimecast-forwarder',
+        does: 'for bash, for everybody',
+      },
+      { typed: 'source <(mimecast-forwarder completion bash)', does: 'for this bash only' },
+      { typed: `mimecast-forwarder completion zsh > "\${fpath[1]}/_mimecast-forwarder"`, does: 'for zsh' },
+      {
+        typed: 'mimecast-forwarder completion fish > ~/.config/fish/completions/mimecast-forwarder.fish',
+        does: 'for fish',
+      },
+    ],
+    reads: 'nothing',
+    seeAlso: ['docs/commands.md'],
+  },
+
   define(command: CommanderCommand): void {
     command
       .description('print a completion script for a shell')
-      .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
-      .addHelpText('after', HELP);
+      .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS));
   },
 
   async run(shell: Shell, [name]: readonly string[]): Promise<ExitCode> {
@@ -18,14 +38,6 @@ export const completionOf = (verbs: () => Promise<readonly Command[]>): Command 
     return 0;
   },
 });
-
-const HELP = `
-Examples:
-  mimecast-forwarder completion bash > /etc/bash_completion.d/mimecast-forwarder
-  source <(mimecast-forwarder completion bash)         # for this shell only
-  mimecast-forwarder completion zsh > "\${fpath[1]}/_mimecast-forwarder"
-  mimecast-forwarder completion fish > ~/.config/fish/completions/mimecast-forwarder.fish
-`;
 
 /** As each verb defines itself, so that nothing has to be kept in step by hand. */
 function describe(member: Command): Verb {

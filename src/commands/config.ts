@@ -10,11 +10,23 @@ import { readConfig, withConfigOption, withJsonOption } from './session.ts';
 export const config: Command = {
   name: 'config',
 
+  manual: {
+    forms: ['schema', 'print [--json] [options]'],
+    does: [
+      '`config schema` prints the JSON Schema of the config, for editors. `config print` prints the config that is in force: every default filled in, every secret masked.',
+    ],
+    examples: [
+      { typed: 'mimecast-forwarder config print --config forwarder.yaml', does: 'what is in force, as YAML' },
+      { typed: 'mimecast-forwarder config schema > forwarder.schema.json', does: 'for an editor' },
+    ],
+    reads: 'config',
+    seeAlso: ['check', 'docs/config.md'],
+  },
+
   define(command: CommanderCommand): void {
     withJsonOption(withConfigOption(command))
       .description('print the JSON Schema of the config, or the config in force with every secret masked')
-      .addArgument(new Argument('<what>', 'what to print').choices(['schema', 'print']))
-      .addHelpText('after', '\nExample:\n  mimecast-forwarder config print --config forwarder.yaml\n');
+      .addArgument(new Argument('<what>', 'what to print').choices(['schema', 'print']));
   },
 
   async run(shell: Shell, [what]: readonly string[], options): Promise<ExitCode> {

@@ -19,11 +19,25 @@ import { hostOf, loggerFor, type Options } from './session.ts';
 export const demo: Command = {
   name: 'demo',
 
+  manual: {
+    forms: ['[--keep]'],
+    does: [
+      'Starts a made-up Mimecast and the daemon, and shows what happens when mail arrives, when Mimecast is over quota, and after a restart. It needs no credentials and no config, takes some seconds, and leaves nothing behind. What it tells goes to stderr, the events go to stdout.',
+    ],
+    examples: [{ typed: 'mimecast-forwarder demo --keep', does: 'and stay up, with a status page to visit' }],
+    bad: 'the events did not arrive in time',
+    endless: true,
+    reads: 'nothing',
+    seeAlso: ['simulate', 'run', 'README.md'],
+  },
+
   define(command: CommanderCommand): void {
     command
       .description('see it work: a simulated Mimecast, the daemon and your screen; no credentials, no config')
-      .option('--keep', 'stay up at the end until Ctrl-C, so that the addresses can be visited (default on a terminal)')
-      .addHelpText('after', HELP);
+      .option(
+        '--keep',
+        'stay up at the end until Ctrl-C, so that the addresses can be visited (default on a terminal)',
+      );
   },
 
   async run(shell: Shell, _args: readonly string[], options: Options): Promise<ExitCode> {
@@ -40,13 +54,6 @@ export const demo: Command = {
     }
   },
 };
-
-const HELP = `
-What it tells goes to stderr, the events go to stdout. It takes some seconds.
-
-Example:
-  mimecast-forwarder demo --keep
-`;
 
 const DEADLINE = 20_000;
 

@@ -60,7 +60,8 @@ export function writerFromOptions(shell: Shell, options: Options): EventWriter {
   };
 }
 
-function chosenFormat(name: string, pairs: readonly string[]): Format {
+/** A format by its name, with its own options as `KEY=VALUE`. Throws a `UsageError` that names every mistake. */
+export function chosenFormat(name: string, pairs: readonly string[]): Format {
   const type = formats[name];
   if (!type) throw new UsageError(`there is no format ${name}`);
   const written = Object.fromEntries(pairs.map((pair) => optionOf(type, pair)));

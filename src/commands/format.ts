@@ -15,6 +15,34 @@ import { type Options, readConfig, withConfigOption } from './session.ts';
 export const format: Command = {
   name: 'format',
 
+  manual: {
+    forms: [
+      '[--as <format>] [--option <key=value>]... [--envelope <name>] [--max-bytes <bytes>] [file]',
+      '--output <name> [options] [file]',
+    ],
+    does: [
+      'Renders records as an output would send them, to try a parser before any event is shipped. It takes records as NDJSON or as an answer of the API, connects to nothing and needs no config, but for --output.',
+    ],
+    examples: [
+      {
+        typed: 'mimecast-forwarder format --as cef --envelope rfc3164 records.ndjson',
+        does: 'CEF behind a syslog header',
+      },
+      {
+        typed: 'mimecast-forwarder format --as leef --option version=2.0 --option delimiter=^ records.ndjson',
+        does: 'a format with options of its own',
+      },
+      {
+        typed: 'mimecast-forwarder format --output qradar --config forwarder.yaml records.ndjson',
+        does: 'exactly as an output of the config would',
+      },
+      { typed: 'mimecast-forwarder format --as json < answer.json', does: 'from standard input' },
+    ],
+    bad: 'a record could not be read, for example without a date',
+    reads: 'config',
+    seeAlso: ['tap', 'check', 'docs/formats.md'],
+  },
+
   define(command: CommanderCommand): void {
     withConfigOption(command)
       .description('render records as an output would send them')
@@ -29,14 +57,13 @@ export const format: Command = {
       .addOption(
         new Option('--feed <type>', 'what the records are').choices(Object.keys(feedTypes)).default('attachment'),
       )
-      .option('--max-bytes <number>', 'shorten to this size, header included')
+      .option('--max-bytes <bytes>', 'shorten to this size, header included; at least 480')
       .addOption(
         new Option(
           '--output <name>',
           'exactly as this output of the config would, header and size limit included',
         ).conflicts(['as', 'option', 'envelope', 'maxBytes']),
-      )
-      .addHelpText('after', HELP);
+      );
   },
 
   async run(shell: Shell, [file = '-']: readonly string[], options: Options): Promise<ExitCode> {
@@ -56,16 +83,6 @@ export const format: Command = {
     return odd > 0 ? 1 : 0;
   },
 };
-
-const HELP = `
-Exit code 1 when a record could not be read, for example without a date.
-
-Examples:
-  mimecast-forwarder format --as cef --envelope rfc3164 records.ndjson
-  mimecast-forwarder format --as leef --option version=2.0 --option delimiter=^ records.ndjson
-  mimecast-forwarder format --output qradar --config forwarder.yaml records.ndjson
-  mimecast-forwarder format --as json < answer.json
-`;
 
 /** The feed of a type as the config has it: what makes records the same, and so their ids, is a matter of the config. */
 function feedOf(typeName: string, loaded: LoadedConfig | undefined): Feed {

@@ -5,9 +5,11 @@ import type { Command } from './command.ts';
  * pay, in start-up time and memory, for the simulator that only `demo` needs.
  */
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  init: async () => (await import('./init.ts')).init,
   run: async () => (await import('./run.ts')).run,
   check: async () => (await import('./check.ts')).check,
   status: async () => (await import('./status.ts')).status,
+  tap: async () => (await import('./tap.ts')).tap,
   backfill: async () => (await import('./backfill.ts')).backfill,
   reconcile: async () => (await import('./reconcile.ts')).reconcile,
   replay: async () => (await import('./replay.ts')).replay,

@@ -8,12 +8,22 @@ import { type Options, readConfig, withConfigOption, withStore } from './session
 export const outputs: Command = {
   name: 'outputs',
 
+  manual: {
+    forms: ['forget <name> [options]'],
+    does: [
+      'Events are kept until every output that the store knows has them. An output that was taken out of the config still counts until it is forgotten, so that taking it out by mistake loses nothing.',
+    ],
+    examples: [{ typed: 'mimecast-forwarder outputs forget old-siem', does: 'let go of what was kept for it' }],
+    bad: 'the store knows no output of that name',
+    reads: 'store',
+    seeAlso: ['status', 'docs/operations.md'],
+  },
+
   define(command: CommanderCommand): void {
     withConfigOption(command)
       .description('drop the cursor of an output that is no longer configured')
       .argument('<action>', 'forget')
-      .argument('<name>', 'name of the output')
-      .addHelpText('after', HELP);
+      .argument('<name>', 'name of the output');
   },
 
   async run(shell: Shell, [action, name = '']: readonly string[], options: Options): Promise<ExitCode> {
@@ -32,18 +42,12 @@ export const outputs: Command = {
         shell.stdout.write(`The store knows no output ${name}.\n`);
         return 1;
       }
-      // A daemon has read the cursors when it started.
-      const until = Store.isServed(store.path) ? ' The running daemon keeps events for it until its next start.' : '';
+      // A daemon knows the cursors as they were when it started, or reloaded.
+      const until = Store.isServed(store.path)
+        ? ' The running daemon keeps events for it until its next reload or start.'
+        : '';
       shell.stdout.write(`Output ${name} is forgotten.${until}\n`);
       return 0;
     });
   },
 };
-
-const HELP = `
-Events are kept until every output that the store knows has them. An output that was taken out of
-the config still counts until it is forgotten, so that taking it out by mistake loses nothing.
-
-Example:
-  mimecast-forwarder outputs forget old-siem
-`;

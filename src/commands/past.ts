@@ -1,17 +1,19 @@
-import { SingleBar } from 'cli-progress';
 import type { Command as CommanderCommand } from 'commander';
 import { Pressure } from '../collect/pressure.ts';
 import type { FeedConfig } from '../config/config.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { FeedParts } from '../daemon/feeds.ts';
 import { userAgentOf } from '../daemon/host.ts';
-import { ForwarderError, UsageError } from '../errors.ts';
+import { ForwarderError, messageOf, UsageError } from '../errors.ts';
 import type { TimeWindow } from '../feeds/feed.ts';
 import { MimecastClient } from '../mimecast/client.ts';
 import { Backoff, sleep } from '../retry.ts';
+import { visible } from '../status/text.ts';
+import { counted, duration } from '../status/words.ts';
 import { Store } from '../store/store.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import type { Shell } from './command.ts';
+import { Progress } from './progress.ts';
 import {
   hostOf,
   loggerFor,
@@ -76,7 +78,7 @@ export async function withPast<T>(
   }
 }
 
-/** Reads to the end of the span, behind a progress bar on a terminal. A failure that passes is waited out. */
+/** Reads to the end of the span and shows how far it is. A failure that passes is told and waited out. */
 export async function readToTheEnd<Page extends { readonly doneUntil: number }>(
   shell: Shell,
   what: { readonly feed: string; readonly span: TimeWindow; readonly pressure: Pressure | undefined },
@@ -85,8 +87,12 @@ export async function readToTheEnd<Page extends { readonly doneUntil: number }>(
   onPage: (page: Page) => number,
 ): Promise<void> {
   const { feed, span, pressure } = what;
-  const bar = progressBar(shell, feed);
-  bar?.start(Math.max(1, span.to - span.from), 0, { read: 0 });
+  const progress = new Progress(shell, {
+    label: feed,
+    total: Math.max(1, span.to - span.from),
+    amountOf: (done, total) => `${duration(done)} of ${duration(total)}`,
+    countedOf: (records) => counted(records, 'record'),
+  });
   const backoff = new Backoff({ initialDelay: 1000, maxDelay: 60_000 });
   try {
     while (!reader.done) {
@@ -94,30 +100,20 @@ export async function readToTheEnd<Page extends { readonly doneUntil: number }>(
         pressure?.ensureRoom();
         const page = await reader.readOnce(shell.signal);
         const read = onPage(page);
-        bar?.update(page.doneUntil - span.from, { read });
+        progress.update(page.doneUntil - span.from, read);
         backoff.reset();
       } catch (error) {
         if (!(error instanceof ForwarderError) || !error.retryable || backoff.failures >= TRIES) throw error;
+        progress.say(`${visible(messageOf(error))}; it is tried again`);
         await sleep(backoff.next(error.retryAfterMs), shell.signal);
       }
     }
   } finally {
-    bar?.stop();
+    progress.stop();
   }
 }
 
 /** `2026-11-23T03:10:00Z` */
 export function isoSecond(ms: number): string {
   return new Date(ms).toISOString().replace('.000Z', 'Z');
-}
-
-function progressBar(shell: Shell, feed: string): SingleBar | undefined {
-  if (!shell.stderr.isTTY) return undefined;
-  return new SingleBar({
-    format: `${feed} {bar} {percentage} %, {read} records, {eta_formatted} left`,
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    hideCursor: true,
-    stream: shell.stderr as NodeJS.WritableStream,
-  });
 }

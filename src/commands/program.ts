@@ -3,26 +3,29 @@ import { ConfigError } from '../config/mistakes.ts';
 import { ForwarderError, isAbort, messageOf, UsageError } from '../errors.ts';
 import { StoreError } from '../store/errors.ts';
 import type { Command, Shell } from './command.ts';
+import { commandHelp, programHelp } from './help-page.ts';
 import { commands } from './index.ts';
+import { pageOf, programPage } from './manual.ts';
 
 /** What the process ends with: 0 done · 1 it ran and the answer is bad · 2 usage or config · 3 the store · 130, 143 stopped in the middle. */
 export async function runProgram(shell: Shell, args: readonly string[]): Promise<number> {
   const program = new Program('mimecast-forwarder')
-    .description(
-      'Brings Mimecast attachment-protection logs into a SIEM: every event reaches every output, and none is doubled.\n' +
-        'Not affiliated with Mimecast.',
-    )
     .version(shell.version)
-    .addHelpText('after', '\nTo see it work, without credentials or a config:\n  mimecast-forwarder demo\n')
     .exitOverride()
+    .showHelpAfterError('See `mimecast-forwarder --help`.')
     .configureOutput({
       writeOut: (text) => void shell.stdout.write(text),
       writeErr: (text) => void shell.stderr.write(text),
     });
   let code: number | undefined;
-  for (const command of await commandsFor(args)) {
+  const columns = shell.stdout.columns ?? 80;
+  const known = await commandsFor(args);
+  program.configureHelp({ formatHelp: () => programHelp(programPage(known), columns) });
+  for (const command of known) {
     const verb = program.command(command.name).exitOverride();
     command.define(verb);
+    verb.configureHelp({ formatHelp: () => commandHelp(pageOf(command), columns) });
+    verb.showHelpAfterError(`See \`mimecast-forwarder ${command.name} --help\`.`);
     verb.action(async () => {
       code = await command.run(shell, verb.args, verb.opts());
     });

@@ -28,11 +28,42 @@ interface ReconcileResult extends ReconcileCounts {
 export const reconcile: Command = {
   name: 'reconcile',
 
+  manual: {
+    forms: ['--from <time> --to <time> [--feed <name>] [--repair] [options]'],
+    does: [
+      'Reads a past window from Mimecast once more and compares it with the store, hour by hour, beside the daemon or without it. It names up to 20 differences of each kind by id and date, without mail data.',
+      'The newest stretch (feeds[].overlap before the checkpoint) is left out: live polling reads it again by itself.',
+    ],
+    sections: [
+      {
+        title: 'Result',
+        terms: [
+          ['matching', 'Mimecast and the store have it, and it says the same'],
+          ['missing here', 'Mimecast has it, the store does not: --repair stores it, and the outputs get it'],
+          ['only here', 'the store had it, Mimecast does not show it any more; it keeps 30 days'],
+          ['variants', 'the same event, saying something else: see `variants list`'],
+        ],
+      },
+    ],
+    examples: [
+      {
+        typed: 'mimecast-forwarder reconcile --from 2026-11-16 --to 2026-11-23',
+        does: 'compare a week; from cron the exit code is an alarm',
+      },
+      {
+        typed: 'mimecast-forwarder reconcile --from 2026-11-16 --to 2026-11-23 --repair',
+        does: 'and store what is missing',
+      },
+    ],
+    bad: 'something is missing and was not stored, or Mimecast could not be read',
+    reads: 'store',
+    seeAlso: ['backfill', 'variants', 'docs/operations.md'],
+  },
+
   define(command: CommanderCommand): void {
     withPastOptions(command)
       .description('compare a past window of Mimecast with the store; exit 1 when anything is missing here')
-      .option('--repair', 'store what is missing; it is shipped by the usual path')
-      .addHelpText('after', HELP);
+      .option('--repair', 'store what is missing; it is shipped by the usual path');
   },
 
   async run(shell: Shell, _args: readonly string[], options: Options): Promise<ExitCode> {
@@ -46,21 +77,6 @@ export const reconcile: Command = {
     return withPast(shell, options, compareAll, { mustExist: true });
   },
 };
-
-const HELP = `
-  matching       Mimecast and the store have it, and it says the same
-  missing here   Mimecast has it, the store does not: --repair stores it, and the outputs get it
-  only here      the store had it, Mimecast does not show it any more; it keeps 30 days
-  variants       the same event, saying something else: see \`variants list\`
-
-The newest stretch (feeds[].overlap before the checkpoint) is left out: live polling reads it again
-by itself. It may run beside the daemon.
-Exit code: 0 nothing is missing, or all of it is stored now; 1 something is missing.
-
-Examples:
-  mimecast-forwarder reconcile --from 2026-11-16 --to 2026-11-23
-  mimecast-forwarder reconcile --from 2026-11-16 --to 2026-11-23 --repair
-`;
 
 async function compareFeed(shell: Shell, feed: FeedConfig, past: Past, repair: boolean): Promise<ReconcileResult> {
   const { parts, pressure } = past;

@@ -24,6 +24,33 @@ import {
 export const replay: Command = {
   name: 'replay',
 
+  manual: {
+    forms: [
+      '--output <name> --from <time> --to <time> [--dry-run] [options]',
+      'list [--json] [options]',
+      'cancel <id>... [options]',
+    ],
+    does: [
+      "Sends stored events to one output again, chosen by their own time and filtered as the output's config says; the other outputs feel nothing. The SIEM gets the events under the ids that they had the first time.",
+      'While the daemon runs, it sends them, a batch at a time, new events first; this command shows how far it is, and Ctrl-C leaves the replay standing. Without a daemon the command sends them itself.',
+    ],
+    examples: [
+      {
+        typed: 'mimecast-forwarder replay --output splunk --from 2026-11-22 --to 2026-11-23 --dry-run',
+        does: 'how many events, the first and the last',
+      },
+      {
+        typed: 'mimecast-forwarder replay --output splunk --from 2026-11-22T08:00Z --to 2026-11-22T09:30Z',
+        does: 'send them',
+      },
+      { typed: 'mimecast-forwarder replay list', does: 'those that were asked for' },
+      { typed: 'mimecast-forwarder replay cancel 3', does: 'end one' },
+    ],
+    bad: 'the replay was cancelled or stands, or there is none of that number under way',
+    reads: 'store',
+    seeAlso: ['backfill', 'rejects', 'docs/operations.md'],
+  },
+
   define(command: CommanderCommand): void {
     withJsonOption(withConfigOption(command))
       .description('send stored events to one output again; the others feel nothing')
@@ -32,8 +59,7 @@ export const replay: Command = {
       .option('--output <name>', 'the output that gets them')
       .option('--from <time>', 'begin of the span of event times, as 2026-11-23T03:10Z')
       .option('--to <time>', 'end of the span')
-      .option('--dry-run', 'only say what would be sent')
-      .addHelpText('after', HELP);
+      .option('--dry-run', 'only say what would be sent');
   },
 
   async run(shell: Shell, [action, ...rest]: readonly string[], options: Options): Promise<ExitCode> {
@@ -56,21 +82,6 @@ export const replay: Command = {
     );
   },
 };
-
-const HELP = `
-The events are those that the store has, chosen by their own time and filtered as the output's
-config says. While the daemon runs, it sends them, a batch at a time, new events first; this command
-shows how far it is, and Ctrl-C leaves the replay standing. Without a daemon the command sends them
-itself.
-
-The SIEM gets the events under the ids that they had the first time.
-
-Examples:
-  mimecast-forwarder replay --output splunk --from 2026-11-22 --to 2026-11-23 --dry-run
-  mimecast-forwarder replay --output splunk --from 2026-11-22T08:00Z --to 2026-11-22T09:30Z
-  mimecast-forwarder replay list
-  mimecast-forwarder replay cancel 3
-`;
 
 function outputOf({ config, file }: LoadedConfig, options: Options): OutputConfig {
   const names = config.outputs.map(({ name }) => name).join(', ');

@@ -1,5 +1,4 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
-import { SingleBar } from 'cli-progress';
 import type { OutputConfig } from '../config/config.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { eventSources } from '../daemon/feeds.ts';
@@ -10,12 +9,13 @@ import { ForwarderError } from '../errors.ts';
 import { ForwarderEvent } from '../event.ts';
 import { Backoff, sleep } from '../retry.ts';
 import { visible } from '../status/text.ts';
-import { count } from '../status/words.ts';
+import { count, counted } from '../status/words.ts';
 import type { EventSpan, Replay, ReplayRequest, ReplaySurvey } from '../store/replay.ts';
 import { Store } from '../store/store.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import type { Shell } from './command.ts';
+import { Progress } from './progress.ts';
 
 /** Failures in a row after which the command gives up; the replay stands. */
 const TRIES = 8;
@@ -23,7 +23,7 @@ const TRIES = 8;
 const STOP_PATIENCE = 7000;
 /** How often a replay that the daemon serves is looked at. */
 const LOOK_EVERY = 500;
-/** How long the daemon may be away: a reload takes it away for a moment. */
+/** How long the daemon may be away: a restart takes it away for a moment. */
 const DAEMON_PATIENCE = 10_000;
 
 export function requestOf(
@@ -53,7 +53,7 @@ export async function replayHere(
   const sourceOf = eventSources(config.feeds, store);
   const { dispatcher } = buildOutput(output, { store, sourceOf, metrics: new Metrics(), logger, host });
   const backoff = new Backoff({ initialDelay: 1000, maxDelay: 60_000 });
-  const progress = new Progress(shell, output.name);
+  const progress = new ReplayProgress(shell);
   const abort = abortAfter(shell.signal, STOP_PATIENCE);
   try {
     for (;;) {
@@ -82,7 +82,7 @@ export async function replayHere(
 
 /** Shows how far the daemon is with a replay, until it has ended. Gives it back as it is when the daemon has gone. */
 export async function watchReplay(shell: Shell, store: Store, id: number): Promise<Replay> {
-  const progress = new Progress(shell, replayOf(store, id).output);
+  const progress = new ReplayProgress(shell);
   let awaySince: number | undefined;
   try {
     for (;;) {
@@ -134,36 +134,32 @@ export async function countPassing(
   return { events, first, last };
 }
 
-/** A bar on a terminal; elsewhere only the failures, each once. */
-class Progress {
+/** How far a replay is, and its failures, each once. */
+class ReplayProgress {
   readonly #shell: Shell;
-  readonly #bar: SingleBar | undefined;
+  #progress: Progress | undefined;
   #failure: string | null = null;
 
-  constructor(shell: Shell, output: string) {
+  constructor(shell: Shell) {
     this.#shell = shell;
-    if (!shell.stderr.isTTY) return;
-    this.#bar = new SingleBar({
-      format: `${output} {bar} {percentage} %, {value} of {total} events, {eta_formatted} left`,
-      barCompleteChar: '█',
-      barIncompleteChar: '░',
-      hideCursor: true,
-      stream: shell.stderr as NodeJS.WritableStream,
-    });
   }
 
   show(replay: Replay): void {
-    if (this.#bar?.isActive === false) this.#bar.start(replay.total, 0);
-    this.#bar?.update(doneOf(replay));
+    this.#progress ??= new Progress(this.#shell, {
+      label: replay.output,
+      total: replay.total,
+      amountOf: (done, total) => `${count(done)} of ${counted(total, 'event')}`,
+    });
+    this.#progress.update(doneOf(replay));
     if (replay.failure !== null && replay.failure !== this.#failure) {
-      this.#shell.stderr.write(`${visible(replay.failure)}; it is tried again\n`);
+      this.#progress.say(`${visible(replay.failure)}; it is tried again`);
     }
     this.#failure = replay.failure;
   }
 
   /** Idempotent. */
   stop(): void {
-    if (this.#bar?.isActive) this.#bar.stop();
+    this.#progress?.stop();
   }
 }
 

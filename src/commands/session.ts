@@ -14,7 +14,7 @@ export type Options = Readonly<Record<string, unknown>>;
 
 /** Adds `--config`, which every command takes. */
 export function withConfigOption(command: CommanderCommand): CommanderCommand {
-  return command.option('-c, --config <file>', 'the config file (default: see `run --help`)');
+  return command.option('-c, --config <file>', 'the config file (default: see Files)');
 }
 
 /** Adds `--json`, for commands that print a result. */
@@ -54,10 +54,14 @@ const UNPRINTED = /[\u007f-\u009f\u00ad\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** JSON, with what a sender of mail could fool a terminal with as `\u…`: the same value to any reader. */
 export function printJson(shell: Shell, value: unknown): void {
-  const escaped = JSON.stringify(value, null, 2).replace(UNPRINTED, (char) =>
+  shell.stdout.write(`${harmlessJson(value, 2)}\n`);
+}
+
+/** The same as text; without `indent` on one line. */
+export function harmlessJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(UNPRINTED, (char) =>
     Array.from({ length: char.length }, (_, at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
   );
-  shell.stdout.write(`${escaped}\n`);
 }
 
 /** ms of an ISO time given as `--from` or `--to`. */
@@ -85,4 +89,11 @@ export function idArguments(args: readonly string[], what: string): number[] {
       throw new UsageError(`${text} is not the number of ${what}`, 'The list shows the numbers.');
     return Number(text);
   });
+}
+
+/** A whole number, `least` or more, that was given with an option. */
+export function numberOption(text: unknown, option: string, least: number): number {
+  const number = /^\d{1,15}$/.test(String(text)) ? Number(text) : Number.NaN;
+  if (number >= least) return number;
+  throw new UsageError(`${option} ${String(text)} does not fit`, `Give a whole number from ${least} on.`);
 }

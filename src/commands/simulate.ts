@@ -9,6 +9,40 @@ import type { Command, ExitCode, Shell } from './command.ts';
 export const simulate: Command = {
   name: 'simulate',
 
+  manual: {
+    forms: ['[--port <port>] [--events <count>] [--rate <rate>] [--faults <faults>] [options]'],
+    does: [
+      'Runs a Mimecast API on this machine, with made-up mail, to practise on. What it prints to stdout is a config that works with it; requests go to stderr. Ctrl-C ends it.',
+    ],
+    sections: [
+      {
+        title: 'Faults',
+        text: [
+          'Faults are named with their settings, parted by commas: `--faults 429:every=7,5xx:p=0.02,late:p=0.1,by=90s`. Without a schedule they happen each time.',
+        ],
+        terms: [
+          ['p=0.1', 'with this probability'],
+          ['every=7', 'every seventh request'],
+          ['first=3', 'only the first three requests'],
+          ['count=2', 'twice at most'],
+          ['by=90s', 'by how much, where it says so'],
+          ['on=token', 'the token call, not the logs (on=any: both)'],
+          ...FAULT_SUMMARIES,
+        ],
+      },
+    ],
+    examples: [
+      {
+        typed: 'mimecast-forwarder simulate --rate 10/s --faults 429:every=20,5xx:p=0.01 > practice.yaml',
+        does: 'a busy one that fails now and then',
+      },
+      { typed: 'mimecast-forwarder run --config practice.yaml', does: 'in another terminal: read from it' },
+    ],
+    endless: true,
+    reads: 'nothing',
+    seeAlso: ['demo', 'run', 'CONTRIBUTING.md'],
+  },
+
   define(command: CommanderCommand): void {
     command
       .description('run a local Mimecast API with made-up mail, to practise on')
@@ -18,8 +52,7 @@ export const simulate: Command = {
       .option('--span <duration>', 'how far back they reach', '24h')
       .option('--rate <rate>', 'how fast new ones arrive: 10/s, 5/m, 100/h, or 0', '1/s')
       .option('--faults <faults>', 'what goes wrong, see below')
-      .option('--seed <text>', 'same seed, same records and faults', 'practice')
-      .addHelpText('after', FAULT_HELP);
+      .option('--seed <text>', 'same seed, same records and faults', 'practice');
   },
 
   async run(shell: Shell, _args: readonly string[], options: Readonly<Record<string, unknown>>): Promise<ExitCode> {
@@ -41,27 +74,6 @@ export const simulate: Command = {
     return 0;
   },
 };
-
-const FAULT_HELP = `
-Faults are named with their settings, parted by commas:
-  --faults 429:every=7,5xx:p=0.02,late:p=0.1,by=90s
-
-  p=0.1     with this probability          every=7   every seventh request
-  first=3   only the first three requests  count=2   twice at most
-  by=90s    by how much, where it says so  on=token  the token call, not the logs (on=any: both)
-  without a schedule, each time
-
-${FAULT_SUMMARIES.map(([name, does]) => `  ${name.padEnd(18)} ${inColumn(does)}`).join('\n')}
-
-Example:
-  mimecast-forwarder simulate --rate 10/s --faults 429:every=20,5xx:p=0.01 > practice.yaml
-  mimecast-forwarder run --config practice.yaml
-`;
-
-/** Wraps a text at column 100, behind the 21 that a fault's name takes. */
-function inColumn(text: string): string {
-  return (text.match(/\S.{0,78}(?=\s|$)/g) ?? []).join(`\n${' '.repeat(21)}`);
-}
 
 interface SimulateSettings {
   readonly port: number;

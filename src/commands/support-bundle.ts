@@ -21,10 +21,21 @@ import { type Options, readConfig, withConfigOption } from './session.ts';
 export const supportBundle: Command = {
   name: 'support-bundle',
 
+  manual: {
+    forms: ['[options]'],
+    does: [
+      'Prints what somebody needs who shall help, as one text: versions, the config with every secret masked, status, figures of the store, metrics. Secrets, records, addresses, subjects, file names of mail and logs are not in it.',
+      'Read it before you send it: names of hosts, outputs and files are in it.',
+    ],
+    examples: [{ typed: 'mimecast-forwarder support-bundle > bundle.txt', does: 'write it to a file' }],
+    reads: 'store',
+    seeAlso: ['status', 'config', 'docs/operations.md'],
+  },
+
   define(command: CommanderCommand): void {
-    withConfigOption(command)
-      .description('print what somebody needs who shall help: versions, config, status, figures; no secrets, no mail')
-      .addHelpText('after', HELP);
+    withConfigOption(command).description(
+      'print what somebody needs who shall help: versions, config, status, figures; no secrets, no mail',
+    );
   },
 
   async run(shell: Shell, _args: readonly string[], options: Options): Promise<ExitCode> {
@@ -41,13 +52,6 @@ export const supportBundle: Command = {
     return 0;
   },
 };
-
-const HELP = `
-Read it before you send it: names of hosts, outputs and files are in it.
-
-Example:
-  mimecast-forwarder support-bundle > bundle.txt
-`;
 
 const PREFACE = `mimecast-forwarder support bundle
 In it: versions, the config with every secret masked, status, figures of the store, metrics. Names of hosts, outputs and files are shown.

@@ -32,7 +32,7 @@ export const TOKEN_REFUSAL: Refusal = {
   reason: 'auth',
   retryable: false,
   says: 'was refused: the client id or the client secret is wrong',
-  hint: 'Check mimecast.auth.clientId and clientSecret against the application in the Integrations Hub of the Mimecast console. A clientSecretFile is read again at the next try.',
+  hint: 'Check mimecast.auth.clientId and clientSecret against the application in the Integrations Hub of the Mimecast console, and that mimecast.baseUrl is the host of your region: another one does not know them. A clientSecretFile is read again at the next try.',
 };
 
 const BINDING_EXPIRED: Refusal = {

@@ -15,7 +15,7 @@ import { encodeBody, gzipOption } from './http/body.ts';
 import { type Item, type RequestOutcome, sendInChunks } from './http/chunks.ts';
 import { endpointOf } from './http/endpoint.ts';
 import { httpOptions, httpUrl, originOf } from './http/options.ts';
-import { HttpPoster } from './http/poster.ts';
+import { type HttpAnswer, HttpPoster } from './http/poster.ts';
 import { classify, statusText } from './http/status.ts';
 import { defineOutput, type Output, type OutputContext, OutputError, type Sent } from './output.ts';
 
@@ -55,6 +55,9 @@ const options = z
     error: 'expected either apiKey or username and password, not both',
   });
 type ElasticsearchOptions = z.infer<typeof options>;
+
+const NOT_KNOWN =
+  'Check apiKey (the `encoded` value, or id:key) or username and password: the cluster does not know them, or they have expired.';
 
 /** Elasticsearch 7.9 and later, and OpenSearch, by their bulk API. */
 export const elasticsearch = defineOutput({
@@ -111,8 +114,7 @@ class Elasticsearch implements Output {
       },
       signal,
     );
-    const verdict = classify(answer.status, answer.retryAfterMs);
-    if (!verdict.accepted) throw this.#poster.refusal(answer, verdict);
+    this.#requireTaken(answer);
     return readAnswer(answer.complete ? answer.body : '', chunk, {
       target: this.#target,
       index,
@@ -138,8 +140,7 @@ class Elasticsearch implements Output {
     const answer = await this.#get('', 'GET', signal);
     // A key that may only create documents is known, but may not ask for the version.
     if (answer.status === 403) return 'there and knows the credentials, which may not ask for its version';
-    const verdict = classify(answer.status, answer.retryAfterMs);
-    if (!verdict.accepted) throw this.#poster.refusal(answer, verdict);
+    this.#requireTaken(answer);
     const product = productOf(answer.body);
     if (product === undefined) {
       throw new OutputError(`${this.#target} answers, but not as Elasticsearch or OpenSearch would`, {
@@ -149,6 +150,12 @@ class Elasticsearch implements Output {
       });
     }
     return product;
+  }
+
+  #requireTaken(answer: HttpAnswer): void {
+    const verdict = classify(answer.status, answer.retryAfterMs);
+    if (verdict.accepted) return;
+    throw this.#poster.refusal(answer, answer.status === 401 ? { ...verdict, hint: NOT_KNOWN } : verdict);
   }
 
   async #presence(path: string, name: string, signal: AbortSignal): Promise<string> {

@@ -130,6 +130,16 @@ export interface ProfileCase {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
+/** What notes on a receiver may depend on besides the options. */
+export interface NotesContext {
+  /** This machine's name. */
+  readonly hostname: string;
+  /** Type of the format: `json`, `leef` … */
+  readonly format: string;
+  readonly profile?: string | undefined;
+  readonly sent: boolean;
+}
+
 /** Credentials on a connection without TLS. */
 export interface ClearText {
   /** The option that they stand in. */
@@ -178,6 +188,11 @@ export interface OutputType<Schema extends z.ZodObject = z.ZodObject> {
    * when two outputs share one, with the line of the option that leads there.
    */
   claims?(options: z.infer<Schema>): { readonly option: string; readonly paths: readonly string[] };
+  /**
+   * What somebody has to know or set up at the receiver, and no answer of it can tell: sentences for `check`. `sent`: a test event
+   * was accepted, and is now looked for.
+   */
+  notes?(options: z.infer<Schema>, about: NotesContext): readonly string[];
   /**
    * What becomes of events that the other side has had before, under the same ids, where they are not all stored a second time: a
    * sentence for `replay`.

@@ -6,6 +6,7 @@ import { envelopes, headerName } from '../formats/envelopes/index.ts';
 import type { Format, Rendered } from '../formats/format.ts';
 import { duration, port, size } from '../options.ts';
 import { defineOutput, type Output, type Sent } from './output.ts';
+import { syslogNotes } from './syslog/notes.ts';
 import { syslogProfiles } from './syslog/profiles.ts';
 import { ConfirmByClose } from './wire/confirm-by-close.ts';
 import { ConfirmByWrite } from './wire/confirm-by-write.ts';
@@ -132,6 +133,7 @@ export const syslog = defineOutput({
   lossless: (syslog) => isRelp(syslog) || (syslog.protocol !== 'udp' && syslog.confirm === 'close'),
   target: (syslog) => urlOf(endpointOf(syslog)),
   carriesId: ({ envelope }) => envelope === 'rfc5424',
+  notes: syslogNotes,
   profiles: syslogProfiles,
   create: (syslog, context) => {
     return new SyslogOutput(wireTo(syslog, context.userAgent), {

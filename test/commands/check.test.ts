@@ -98,7 +98,7 @@ describe('check without --online', () => {
 });
 
 describe('check --online of an output that fails', () => {
-  it('says target, fault, what accepted means, and what to do; in --json too', async () => {
+  it('says target, fault and what to do; what accepted means in --json', async () => {
     const url = `http://127.0.0.1:${await closedPort()}`;
     const hook = { name: 'hook', type: 'webhook', url };
     const { code, stdout } = await check(['--online'], [hook, disk()]);
@@ -106,7 +106,7 @@ describe('check --online of an output that fails', () => {
     const lines = stdout.split('\n');
     const at = lines.findIndex((line) => line.startsWith('FAIL'));
     expect(lines[at]).toMatch(
-      new RegExp(`^FAIL {2}output hook \\(${url}\\): cannot connect to ${url}: .*; accepted = answered with 2xx`),
+      new RegExp(`^FAIL {2}output hook \\(${url}\\): cannot connect to ${url}: connect ECONNREFUSED [\\d.:]+$`),
     );
     expect(lines[at + 1]).toBe('      Nothing listens there: check host and port, and that the receiver runs.');
     expect(lines[at + 2]).toMatch(/^ok {4}output disk \(.*\): .* can be created; accepted = written/);
@@ -129,8 +129,8 @@ describe('check --online of an output that fails', () => {
     const { code, stdout } = await check(['--send-test'], [siem]);
     expect(code).toBe(1);
     const place = `tcp://127.0.0.1:${port}`;
-    expect(stdout).toContain(`FAIL  output siem (${place}): ${place} did not confirm the batch in time; accepted = `);
-    expect(stdout).toMatch(/; accepted = the receiver has closed .*\n {6}The receiver took .* raise sendTimeout/);
+    expect(stdout).toContain(`FAIL  output siem (${place}): ${place} did not confirm the batch in time\n`);
+    expect(stdout).toMatch(/in time\n {6}The receiver took .* raise sendTimeout/);
   });
 });
 
@@ -188,7 +188,7 @@ describe('check --send-test', () => {
     http.react = (request) => cluster.answer(request);
     const { code, stdout } = await check(['--send-test'], [{ name: 'es', type: 'elasticsearch', url: http.origin }]);
     expect(code).toBe(1);
-    expect(stdout).toMatch(/^FAIL {2}output es \(.*\): .*429.*; accepted = each document/m);
+    expect(stdout).toMatch(/^FAIL {2}output es \(.*\): .*429/m);
   });
 
   it('keeps the event of a stdout output out of the JSON', async () => {

@@ -25,20 +25,6 @@ describe('the help', () => {
     expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
   });
 
-  it.each(VERBS)('of %s shows examples that it would take', async (verb) => {
-    const { stdout } = await type([verb, '--help']);
-    const examples = stdout.match(/^ {2}mimecast-forwarder .*$/gm) ?? [];
-    for (const example of examples) {
-      const [, used, ...words] = example
-        .trim()
-        .replace(/ [#>|<].*$/, '')
-        .split(/ +/);
-      // A help is printed before an option or an argument is refused only when all of them are known.
-      const { stderr } = await type([used ?? '', ...words, '--help']);
-      expect(stderr, example).toBe('');
-    }
-  });
-
   it('lists every verb, with what to do first', async () => {
     const { code, stdout } = await type(['--help']);
     expect(code).toBe(0);

@@ -143,12 +143,12 @@ it('status shows a gap with the command that closes it, and that command does', 
     store.coverage.began('attachment', { from: now - 3 * HOUR, to: now + MINUTE }, now);
   });
   const { stdout } = await command('status', '--json');
-  const { feeds, report } = JSON.parse(stdout) as {
+  const { feeds, problems } = JSON.parse(stdout) as {
     feeds: { gaps: { from: number; until: number }[] }[];
-    report: { problems: { severity: string; what: string; do: { command: string } }[] };
+    problems: { severity: string; what: string; do: { command: string } }[];
   };
   expect(feeds[0]?.gaps).toEqual([{ from: now - 5 * HOUR - MINUTE + 1000, until: now - 3 * HOUR }]);
-  const problem = report.problems.find(({ what }) => what.startsWith('Feed attachment was not read from'));
+  const problem = problems.find(({ what }) => what.startsWith('Feed attachment was not read from'));
   expect(problem).toMatchObject({ severity: 'warn' });
   const [, ...args] = problem?.do.command.split(' ') ?? [];
   expect(await command(...args)).toMatchObject({ code: 0, stdout: expect.stringContaining('0 new, 2 known') });

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { Shell } from '../../src/commands/command.ts';
 import { runProgram } from '../../src/commands/program.ts';
 import { MemoryStream } from '../telemetry/memory-stream.ts';
@@ -13,22 +14,33 @@ export interface TestShell {
 }
 
 export function testShell(
-  more: { readonly cwd?: string; readonly files?: Readonly<Record<string, string>> } = {},
+  more: {
+    readonly cwd?: string;
+    readonly files?: Readonly<Record<string, string>>;
+    readonly env?: Shell['env'];
+    readonly stdin?: Shell['stdin'];
+    /** Whether stdout and stderr are a terminal, of 80 columns. Default: false. */
+    readonly isTTY?: boolean;
+  } = {},
 ): TestShell {
-  const [stdout, stderr] = [new MemoryStream(), new MemoryStream()];
+  const [stdout, stderr] = [new MemoryStream(more), new MemoryStream(more)];
+  const stdin = more.stdin ?? Readable.from([]);
   const stop = new AbortController();
   const listeners: (() => void)[] = [];
   const shell: Shell = {
+    stdin,
     stdout,
     stderr,
-    env: {},
+    env: more.env ?? {},
     cwd: more.cwd ?? '/',
     pid: 4711,
     hostname: 'test-host',
     version: '1.2.3',
     node: 'v24.0.0',
     signal: stop.signal,
+    interrupt: () => stop.abort(new DOMException('SIGINT', 'AbortError')),
     onReload: (listener) => void listeners.push(listener),
+    onKey: () => () => undefined,
     readText: async (file) => {
       const text = more.files?.[file];
       if (text === undefined) throw new Error(`there is no file ${file}`);

@@ -1,4 +1,4 @@
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -13,6 +13,7 @@ import { FORM, post } from './client.ts';
 function shellFor(signal: AbortSignal) {
   const [stdout, stderr] = [new PassThrough({ encoding: 'utf8' }), new PassThrough({ encoding: 'utf8' })];
   const shell: Shell = {
+    stdin: Readable.from([]),
     stdout,
     stderr,
     env: {},
@@ -22,6 +23,8 @@ function shellFor(signal: AbortSignal) {
     version: '0.0.0',
     node: process.version,
     signal,
+    interrupt: () => {},
+    onKey: () => () => {},
     onReload: () => {},
     readText: async () => '',
   };

@@ -124,7 +124,7 @@ function failureOf(answer: ItemAnswer, takesOthers: boolean, { target, index, re
   const message = `${target} refused to write to ${index}: ${statusAndType(answer)}`;
   if (status === 401 || status === 403) {
     // 403 is also the answer of an index that is closed for writing (cluster_block_exception).
-    const hint = `Check that the credentials of this output may create documents in ${index}, and that it is not blocked for writing.`;
+    const hint = `Check that the credentials of this output may create documents in ${index} (privileges create_doc and auto_configure), and that it is not blocked for writing.`;
     return new OutputError(message, { reason: 'auth', disposition: 'halt', hint });
   }
   if (status === 404) {

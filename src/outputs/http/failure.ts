@@ -1,5 +1,6 @@
 import { errors } from 'undici';
 import { codeOf, messageOf } from '../../errors.ts';
+import { namesInCertificate } from '../../tls.ts';
 import { OutputError } from '../output.ts';
 import { classify, statusText } from './status.ts';
 
@@ -8,7 +9,7 @@ export function timedOut(target: string, timeout: number): OutputError {
   return new OutputError(`${target} has not answered within ${timeout} ms`, {
     reason: 'timeout',
     disposition: 'retry',
-    hint: 'Check the load of the receiver and firewalls on the way; a slow receiver needs a longer timeout or a smaller batch.',
+    hint: 'Check host, port and firewalls on the way; where only a proxy leads out, set proxy or HTTPS_PROXY. A slow receiver needs a longer timeout or a smaller batch.',
   });
 }
 
@@ -36,14 +37,18 @@ export function transportFailure(error: unknown, target: string): OutputError {
   );
 }
 
+const NO_ANSWER =
+  'The host does not answer: check host, port and firewalls on the way; where only a proxy leads out, set proxy or HTTPS_PROXY.';
+
 const CONNECT_HINTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'Nothing listens there: check host and port, and that the receiver runs.',
-  ENOTFOUND: 'The host name is unknown: check its spelling and the name server of this machine.',
+  ENOTFOUND:
+    'The host name is unknown: check its spelling and the name server of this machine. Where only a proxy looks names up, set proxy or HTTPS_PROXY.',
   EAI_AGAIN: 'The name server does not answer: check the network and the name server of this machine.',
   EHOSTUNREACH: 'No way leads to the host: check routes and firewalls.',
   ENETUNREACH: 'No way leads to the network: check routes and firewalls.',
-  ETIMEDOUT: 'The host does not answer: check host, port and firewalls on the way.',
-  UND_ERR_CONNECT_TIMEOUT: 'The host does not answer: check host, port and firewalls on the way.',
+  ETIMEDOUT: NO_ANSWER,
+  UND_ERR_CONNECT_TIMEOUT: NO_ANSWER,
 };
 
 function connectFailure(error: unknown, target: string): OutputError | undefined {
@@ -109,7 +114,8 @@ function certificateFailure(error: unknown, target: string): OutputError | undef
     new OutputError(message, { reason: 'tls', disposition: 'halt', hint });
 
   const fault = CERTIFICATE_FAULTS[code];
-  if (fault) return halt(`the certificate of ${target} is refused: ${fault[0]} (${code})`, fault[1]);
+  if (fault)
+    return halt(`the certificate of ${target} is refused: ${fault[0]}${namesInCertificate(error)} (${code})`, fault[1]);
   // OpenSSL meets an answer that is not TLS in one of these two ways, depending on the bytes.
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/.test(code) || messageOf(error).includes('wrong version number')) {
     return halt(`${target} does not speak TLS (${code})`, 'Use http:// in the url, or the port that speaks TLS.');

@@ -1,4 +1,5 @@
 import { codeOf, messageOf } from '../../errors.ts';
+import { namesInCertificate } from '../../tls.ts';
 import { type Disposition, OutputError, type OutputErrorReason } from '../output.ts';
 import type { Connection } from './connection.ts';
 import { type Endpoint, urlOf, usesTls } from './wire.ts';
@@ -52,7 +53,7 @@ const CERTIFICATE_FAULTS: Readonly<Record<string, Explanation>> = {
   },
   ERR_TLS_CERT_ALTNAME_INVALID: {
     what: 'its certificate is for another name',
-    hint: 'Set tls.servername to a name that the certificate holds, if that is the receiver you mean.',
+    hint: 'If that is the receiver you mean, set host to a name that the certificate holds, or tls.servername where host has to stay an address.',
   },
   ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS_THERE,
   ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS_THERE,
@@ -158,7 +159,9 @@ export function sendFault(endpoint: Endpoint, connection: Connection, error: unk
   return (
     tlsFault(endpoint, cause) ??
     fault(`${url} did not confirm the batch: ${messageOf(cause)}`, 'unconfirmed', 'retry', {
-      hint: 'If it goes on: a receiver closes like this when port, protocol or framing are not the ones it expects.',
+      hint: usesTls(endpoint)
+        ? 'If it goes on: a receiver closes like this when it expects the other framing (octet-counting or newline) on this port.'
+        : 'If it goes on: a receiver closes like this when it expects something else on this port, TLS (set protocol to tls) or the other framing (octet-counting or newline).',
       cause,
     })
   );
@@ -191,7 +194,8 @@ export function tlsFault(endpoint: Endpoint, cause: unknown): OutputError | unde
   const code = codeOf(cause) ?? '';
   const known = CERTIFICATE_FAULTS[code] ?? ALERTS[ALERT.exec(code)?.[1] ?? ''];
   if (known !== undefined) {
-    return fault(`no TLS with ${urlOf(endpoint)}: ${known.what}`, 'tls', 'halt', { hint: known.hint, cause });
+    const message = `no TLS with ${urlOf(endpoint)}: ${known.what}${namesInCertificate(cause)} (${code})`;
+    return fault(message, 'tls', 'halt', { hint: known.hint });
   }
   if (!usesTls(endpoint) || !code.startsWith('ERR_SSL_')) return undefined;
   return fault(`no TLS with ${urlOf(endpoint)}: ${opensslReason(cause)}`, 'tls', 'retry', { cause });
