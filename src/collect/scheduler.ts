@@ -1,5 +1,5 @@
-import { type Logger as CronLogger, createTask, type ScheduledTask } from 'node-cron';
-import type { Logger } from 'pino';
+import { createTask, type ScheduledTask } from 'node-cron';
+import { sleep } from '../retry.ts';
 import type { Collector } from './collector.ts';
 
 /** Cron expressions are read in UTC: a poll or a sweep must not be skipped or doubled when summer time begins or ends. */
@@ -11,56 +11,83 @@ export interface Schedule {
   readonly sweep: string | false;
 }
 
-/** Turns cron ticks into polls and sweeps of one collector. */
+/** Turns the times of cron expressions into polls and sweeps of one collector. */
 export class Scheduler {
   /** The usual time between two polls, ms. */
   readonly interval: number;
   /** The usual time between two sweeps, ms; null when there are none. */
   readonly sweepInterval: number | null;
-  readonly #tasks: ScheduledTask[];
+  readonly #plans: Plan[];
 
-  constructor(collector: Collector, schedule: Schedule, logger: Logger, onFatal: (error: unknown) => void) {
-    const options = { timezone: TIMEZONE, logger: cronLogger(logger), suppressMissedWarning: true };
-    const poll = createTask(schedule.poll, () => collector.poll(onFatal), options);
-    this.#tasks = [poll];
-    this.interval = usualInterval(poll) ?? 60_000;
-    this.sweepInterval = null;
-    if (schedule.sweep !== false) {
-      const sweep = createTask(schedule.sweep, () => collector.sweep(onFatal), options);
-      this.#tasks.push(sweep);
-      this.sweepInterval = usualInterval(sweep);
-    }
+  constructor(collector: Collector, schedule: Schedule, onFatal: (error: unknown) => void) {
+    const poll = new Plan(schedule.poll, () => collector.poll(onFatal));
+    const sweep = schedule.sweep === false ? null : new Plan(schedule.sweep, () => collector.sweep(onFatal));
+    this.#plans = sweep ? [poll, sweep] : [poll];
+    this.interval = poll.usualInterval() ?? 60_000;
+    this.sweepInterval = sweep?.usualInterval() ?? null;
   }
 
-  async start(): Promise<void> {
-    for (const task of this.#tasks) await task.start();
+  start(): void {
+    for (const plan of this.#plans) plan.begin();
   }
 
   /** Plans anew from now on: the wall clock was set. */
-  async replan(): Promise<void> {
-    for (const task of this.#tasks) {
-      await task.stop();
-      await task.start();
+  replan(): void {
+    for (const plan of this.#plans) plan.begin();
+  }
+
+  stop(): void {
+    for (const plan of this.#plans) plan.end();
+  }
+}
+
+/**
+ * The times of one cron expression. node-cron says when they are, but does not wait for them: it waits by the wall clock. After that was
+ * set ahead by a day, it works through every time that it has missed, which held up the whole process for 40 s with a poll a second.
+ */
+class Plan {
+  readonly #times: ScheduledTask;
+  readonly #fire: () => void;
+  #waiting = new AbortController();
+
+  constructor(expression: string, fire: () => void) {
+    this.#times = createTask(expression, () => undefined, { timezone: TIMEZONE });
+    this.#fire = fire;
+  }
+
+  usualInterval(): number | null {
+    const [first, second] = this.#times.getNextRuns(2);
+    return first && second ? second.getTime() - first.getTime() : null;
+  }
+
+  /** Waits for the times from now on; what was waited for before is given up. */
+  begin(): void {
+    this.#waiting.abort();
+    this.#waiting = new AbortController();
+    void this.#follow(this.#waiting.signal);
+  }
+
+  end(): void {
+    this.#waiting.abort();
+    void this.#times.destroy();
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    let last = Number.NEGATIVE_INFINITY;
+    while (!signal.aborted) {
+      // A timer may go off a moment before the wall clock is there: the time that has just been would come again.
+      const next = this.#times.getNextRuns(2).find((time) => time.getTime() > last);
+      if (next === undefined) return;
+      last = next.getTime();
+      await waitUntil(performance.now() + last - Date.now(), signal);
+      if (!signal.aborted) this.#fire();
     }
   }
+}
 
-  async stop(): Promise<void> {
-    for (const task of this.#tasks) await task.destroy();
+/** Until a time of the clock that never steps, or the abort. A timer counts to 24.8 days at most, so it may take several. */
+async function waitUntil(due: number, signal: AbortSignal): Promise<void> {
+  for (let left = due - performance.now(); left > 0 && !signal.aborted; left = due - performance.now()) {
+    await sleep(left, signal).catch(() => undefined);
   }
-}
-
-function usualInterval(task: ScheduledTask): number | null {
-  const [first, second] = task.getNextRuns(2);
-  return first && second ? second.getTime() - first.getTime() : null;
-}
-
-/** node-cron writes to the console by itself; its words belong into our log. */
-function cronLogger(logger: Logger): CronLogger {
-  const child = logger.child({ component: 'scheduler' });
-  return {
-    info: (message) => child.debug(message),
-    warn: (message) => child.warn(message),
-    error: (message, error) => child.error({ err: error ?? message }, 'the scheduler failed'),
-    debug: (message) => child.debug(String(message)),
-  };
 }

@@ -19,8 +19,7 @@ const MACHINE: Clocks = { wall: Date.now, monotonic: () => performance.now() };
  * Calls the listener each time the wall clock was set, with how far, ms: by an operator, by NTP after a start without network, or when a
  * suspended machine wakes. Until the signal is aborted.
  *
- * node-cron plans its next run on the wall clock and waits for it: set back by an hour, it would run nothing for an hour and say
- * nothing; set ahead by a day, it would first work through every run that it believes to have missed.
+ * What was planned by the wall clock is wrong then: set back by an hour, the next poll would be an hour late.
  */
 export async function watchClock(
   onStep: (stepMs: number) => void | Promise<void>,

@@ -161,8 +161,8 @@ export class Daemon {
       this.configAccepted();
       await this.#endpoint.move(this.#live.config.http);
       this.#outputs.run();
-      await this.#feeds.start();
-      await this.#heartbeat.start(this.#stopper.signals.stopping);
+      this.#feeds.start();
+      this.#heartbeat.start(this.#stopper.signals.stopping);
     } catch (error) {
       await this.stop();
       throw error;
@@ -266,9 +266,9 @@ export class Daemon {
     }
   }
 
-  async #clockSet(step: number): Promise<void> {
+  #clockSet(step: number): void {
     this.#logger.warn({ stepMs: Math.round(step) }, 'the clock of this machine was set; polls are planned anew');
-    for (const { scheduler } of this.feeds) await scheduler.replan();
+    for (const { scheduler } of this.feeds) scheduler.replan();
   }
 
   #beat(): void {

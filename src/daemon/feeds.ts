@@ -74,7 +74,7 @@ export function buildFeed(
     history,
   });
   const schedule = { poll: config.schedule, sweep: sweep === false ? (false as const) : sweep.schedule };
-  return { config, collector, scheduler: new Scheduler(collector, schedule, logger, onFatal) };
+  return { config, collector, scheduler: new Scheduler(collector, schedule, onFatal) };
 }
 
 /** Finds the feed that an event came from, to describe it; also when that feed is no longer configured. */

@@ -1,51 +1,47 @@
-import { createTask, type ScheduledTask } from 'node-cron';
+import { sleep } from '../retry.ts';
 import { watchClock } from './clock-step.ts';
 
-/** The daemon's own rhythm: rates are sampled, the snapshot is noted when it changed. */
-const HEARTBEAT = '*/5 * * * * *';
-const UPKEEP = '10,40 * * * * *';
+/** The daemon's own rhythm, ms: rates are sampled, the snapshot is noted when it changed. */
+const BEAT_EVERY = 5000;
+const UPKEEP_EVERY = 30_000;
 
 export interface HeartbeatParts {
   beat(): void;
   /** Resolves when the store is tidied up. */
   upkeep(): Promise<void>;
-  /** The clock was set, by so many ms: what else is planned by it is to be planned anew. */
-  clockSet(stepMs: number): Promise<void>;
+  /** The clock was set, by so many ms: what is planned by it is to be planned anew. */
+  clockSet(stepMs: number): void;
   /** An error that nobody else has met. */
   onFatal(error: unknown): void;
 }
 
-/** What the daemon does by the clock, beside its feeds. */
+/** What the daemon does now and then, beside its feeds. Its waits do not go by the wall clock, which may be set. */
 export class Heartbeat {
   readonly #parts: HeartbeatParts;
-  readonly #tasks: readonly ScheduledTask[];
+  readonly #ending = new AbortController();
 
   constructor(parts: HeartbeatParts) {
     this.#parts = parts;
-    const options = { timezone: 'UTC', suppressMissedWarning: true };
-    this.#tasks = [
-      createTask(HEARTBEAT, () => parts.beat(), options),
-      createTask(UPKEEP, () => parts.upkeep().catch(parts.onFatal), options),
-    ];
   }
 
   /** Beats at once, and from now on until stopped; the clock is watched until the signal is aborted. */
-  async start(signal: AbortSignal): Promise<void> {
-    for (const task of this.#tasks) await task.start();
-    this.#parts.beat();
-    void watchClock((step) => this.#clockSet(step), signal).catch(this.#parts.onFatal);
+  start(signal: AbortSignal): void {
+    const { beat, upkeep, clockSet, onFatal } = this.#parts;
+    beat();
+    void this.#every(BEAT_EVERY, beat).catch(onFatal);
+    void this.#every(UPKEEP_EVERY, upkeep).catch(onFatal);
+    void watchClock(clockSet, signal).catch(onFatal);
   }
 
-  async stop(): Promise<void> {
-    for (const task of this.#tasks) await task.destroy();
+  stop(): void {
+    this.#ending.abort();
   }
 
-  /** What is planned by the wall clock would otherwise wait for a time that is long gone, or does not come. */
-  async #clockSet(step: number): Promise<void> {
-    await this.#parts.clockSet(step);
-    for (const task of this.#tasks) {
-      await task.stop();
-      await task.start();
+  async #every(ms: number, work: () => void | Promise<void>): Promise<void> {
+    const { signal } = this.#ending;
+    while (!signal.aborted) {
+      await sleep(ms, signal).catch(() => undefined);
+      if (!signal.aborted) await work();
     }
   }
 }

@@ -39,13 +39,13 @@ export class RunningFeeds {
     return this.#sourceOf(feed);
   }
 
-  async start(): Promise<void> {
-    for (const one of this.#read) await this.#start(one);
+  start(): void {
+    for (const one of this.#read) this.#start(one);
   }
 
   /** From now on no poll and no sweep begins. */
-  async stopSchedules(): Promise<void> {
-    for (const { scheduler } of this.#read) await scheduler.stop();
+  stopSchedules(): void {
+    for (const { scheduler } of this.#read) scheduler.stop();
   }
 
   /** Resolves when no poll and no sweep is at work. */
@@ -68,12 +68,12 @@ export class RunningFeeds {
       const old = before.find((one) => one.config.name === config.name);
       return staying.get(config.name) ?? this.#build(config, old);
     });
-    for (const one of this.#read) if (!staying.has(one.config.name)) await this.#start(one);
+    for (const one of this.#read) if (!staying.has(one.config.name)) this.#start(one);
   }
 
   /** Finishes the page in hand; the walk stands in the store. */
   async #end({ config, collector, scheduler, stopper }: Read): Promise<void> {
-    await scheduler.stop();
+    scheduler.stop();
     stopper.ask();
     if (await stopper.settled(collector.idle())) return;
     this.#parts.logger.warn({ feed: config.name }, 'a page in hand took too long and is let go of; it is read again');
@@ -84,8 +84,8 @@ export class RunningFeeds {
     return { ...buildFeed(config, { ...this.#parts, signals: stopper.signals }, old?.collector.history), stopper };
   }
 
-  async #start({ collector, scheduler }: Read): Promise<void> {
-    await scheduler.start();
+  #start({ collector, scheduler }: Read): void {
+    scheduler.start();
     collector.poll(this.#parts.onFatal);
   }
 }

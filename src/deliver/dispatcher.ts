@@ -102,10 +102,10 @@ export class Dispatcher {
       logger: this.#logger,
     });
     this.#replayer = this.#createReplayer();
-    this.#rejectsTurn = new Turn(parts.options.retry, parts.now, (error) =>
+    this.#rejectsTurn = new Turn(parts.options.retry, (error) =>
       this.#logger.warn({ reason: messageOf(error) }, 'a reject could not be sent again; it is tried later'),
     );
-    this.#replaysTurn = new Turn(parts.options.retry, parts.now, (error) =>
+    this.#replaysTurn = new Turn(parts.options.retry, (error) =>
       this.#logger.warn({ reason: messageOf(error) }, 'a replay could not go on; it is tried later'),
     );
   }

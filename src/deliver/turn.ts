@@ -8,20 +8,18 @@ import { StoreError } from '../store/errors.ts';
  */
 export class Turn {
   readonly #backoff: Backoff;
-  readonly #now: () => number;
   readonly #failed: (error: unknown) => void;
-  /** ms since 1970. */
+  /** By the clock that never steps: one that is set back must not make the turn come hours late. */
   #notBefore = 0;
 
-  constructor(retry: BackoffOptions, now: () => number, failed: (error: unknown) => void) {
+  constructor(retry: BackoffOptions, failed: (error: unknown) => void) {
     this.#backoff = new Backoff(retry);
-    this.#now = now;
     this.#failed = failed;
   }
 
   /** Does the work when it is its turn. False when it is not, when there was nothing to do, and when it failed. */
   async take(work: () => Promise<boolean>, signal: AbortSignal): Promise<boolean> {
-    if (this.#now() < this.#notBefore) return false;
+    if (performance.now() < this.#notBefore) return false;
     try {
       const done = await work();
       this.#backoff.reset();
@@ -29,7 +27,7 @@ export class Turn {
     } catch (error) {
       if (signal.aborted || error instanceof StoreError) throw error;
       const retryAfter = error instanceof ForwarderError ? (error.retryAfterMs ?? 0) : 0;
-      this.#notBefore = this.#now() + this.#backoff.next(retryAfter);
+      this.#notBefore = performance.now() + this.#backoff.next(retryAfter);
       this.#failed(error);
       return false;
     }

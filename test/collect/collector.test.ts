@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Scheduler } from '../../src/collect/scheduler.ts';
 import { parseFaults } from '../../src/simulate/faults.ts';
 import type { Simulator } from '../../src/simulate/simulator.ts';
@@ -7,7 +7,6 @@ import { collectorFor, SETTLE } from './collecting.ts';
 import {
   contextFor,
   MINUTE,
-  memoryLog,
   metricOf,
   openStore,
   rethrow,
@@ -146,17 +145,51 @@ describe('the schedule', () => {
   it('polls and sweeps at its ticks until it is stopped', async () => {
     mail(5);
     const { collector } = collectorFor(contextFor(simulator, store));
-    const { logger } = memoryLog();
-    const scheduler = new Scheduler(collector, { poll: '* * * * * *', sweep: '* * * * * *' }, logger, rethrow);
+    const scheduler = new Scheduler(collector, { poll: '* * * * * *', sweep: '* * * * * *' }, rethrow);
     expect(scheduler.interval).toBe(1000);
-    await scheduler.start();
+    scheduler.start();
     await vi.waitFor(() => {
       expect(collector.state.lastSuccessAt).not.toBeNull();
       expect(store.checkpoints.get('mail')?.sweptAt).toEqual(expect.any(Number));
     }, SOON);
-    await scheduler.stop();
+    scheduler.stop();
     await collector.idle();
     expect(store.checkpoints.get('mail')?.doneUntil).toBeLessThanOrEqual(simulator.now() - SETTLE);
+  });
+
+  it.each([
+    ['ahead by a day', 86_400_000],
+    ['back by an hour', -3_600_000],
+  ])('goes on within two seconds of a clock that is set %s', async (_, step) => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    onTestFinished(() => void vi.useRealTimers());
+    const { collector } = collectorFor(contextFor(simulator, store));
+    const scheduler = new Scheduler(collector, { poll: '* * * * * *', sweep: false }, rethrow);
+    const polls = vi.spyOn(collector, 'poll');
+    scheduler.start();
+    await vi.waitFor(() => expect(polls).toHaveBeenCalled(), SOON);
+    const before = polls.mock.calls.length;
+    vi.setSystemTime(Date.now() + step);
+    const setAt = performance.now();
+    scheduler.replan();
+    await vi.waitFor(() => expect(polls.mock.calls.length).toBeGreaterThan(before), SOON);
+    expect(performance.now() - setAt).toBeLessThan(2000);
+    scheduler.stop();
+    await collector.idle();
+  });
+
+  it('does not work off what a clock that was set ahead has passed over', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    onTestFinished(() => void vi.useRealTimers());
+    const { collector } = collectorFor(contextFor(simulator, store));
+    const scheduler = new Scheduler(collector, { poll: '* * * * * *', sweep: false }, rethrow);
+    const polls = vi.spyOn(collector, 'poll');
+    scheduler.start();
+    vi.setSystemTime(Date.now() + 86_400_000);
+    await vi.waitFor(() => expect(polls.mock.calls.length).toBeGreaterThanOrEqual(2), SOON);
+    expect(polls.mock.calls.length).toBeLessThan(5);
+    scheduler.stop();
+    await collector.idle();
   });
 
   it.each([
@@ -165,7 +198,7 @@ describe('the schedule', () => {
     ['17 3 * * *', 86_400_000],
   ])('%s comes every %d ms', (poll, interval) => {
     const { collector } = collectorFor(contextFor(simulator, store));
-    const scheduler = new Scheduler(collector, { poll, sweep: false }, memoryLog().logger, rethrow);
+    const scheduler = new Scheduler(collector, { poll, sweep: false }, rethrow);
     expect(scheduler.interval).toBe(interval);
   });
 });
