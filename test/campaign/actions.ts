@@ -1,138 +1,198 @@
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseFaults } from '../../src/simulate/faults.ts';
-import type { Action } from './schedule.ts';
+import { amountOf, parseFaults } from '../../src/simulate/faults.ts';
+import { beginAtDisk } from './disk-faults.ts';
+import { isWaitingFor } from './evidence.ts';
+import type { At, OutputName } from './fault.ts';
+import type { Strike } from './journal.ts';
+import type { Planned } from './schedule.ts';
 import type { World } from './world.ts';
 
-/** Long enough for a daemon to have read its config again. */
-const RELOAD_MS = 300;
-const READ_ONLY_PATIENCE_MS = 15_000;
+/** A fault that has begun. */
+export interface Begun {
+  /** Which of its classes have struck so far: have been met by the daemon, not only been set up. */
+  readonly struck: () => readonly string[];
+  /** What ends it, when it lasts. */
+  readonly end?: () => Promise<void> | void;
+}
 
-/** Does one thing of a plan to the world. What cannot be done as things stand (a disk that is no own file system) is left out. */
-export async function perform(action: Action, world: World): Promise<void> {
-  const { simulator, daemon, volume } = world;
-  switch (action.does) {
-    case 'mail': {
-      const now = simulator.now();
-      return simulator.seed(action.count, { from: now - action.age, to: now });
-    }
+/** Long enough for a daemon to have read its config again. */
+const RELOAD_MS = 1500;
+const PAST_RETENTION_MS = 25 * 3_600_000;
+/** A second until it is due, and some for the daemon to see that its clock was set. */
+const UPKEEP_MS = 500;
+/** How often a wait looks again. */
+const LOOK_EVERY_MS = 20;
+
+/** Begins one fault of a plan. What cannot be done as things stand (a disk that is no own file system) has not struck. */
+export async function begin({ fault, classes }: Planned, world: World): Promise<Begun> {
+  const { daemon } = world;
+  const [name = ''] = classes;
+  const done = (hasStruck: boolean): Begun => ({ struck: () => (hasStruck ? classes : []) });
+  const lasting = (hasStruck: () => boolean, end: NonNullable<Begun['end']>): Begun => ({
+    struck: () => (hasStruck() ? classes : []),
+    end,
+  });
+  switch (fault.does) {
     case 'kill':
-      await world.end('SIGKILL');
-      return world.start();
-    case 'terminate':
-      await world.end('SIGTERM');
-      return world.start();
+    case 'terminate': {
+      // Before that it has no ear for SIGTERM, and dies of it as every process does.
+      if (fault.does === 'terminate') await world.untilUp();
+      const wasRunning = daemon.isRunning;
+      await world.end(fault.does === 'kill' ? 'SIGKILL' : 'SIGTERM');
+      world.start();
+      return done(wasRunning);
+    }
     case 'reload':
-      world.pageSize = world.pageSize === 40 ? 15 : 40;
-      world.configure();
-      return reload(world);
+      world.changeConfig();
+      return done(await reload(world));
     case 'reload-broken':
-      return reloadBroken(world);
-    case 'pause-daemon':
-      return daemon.signal('SIGSTOP');
-    case 'resume-daemon':
-      return daemon.signal('SIGCONT');
+      return done(await reloadBroken(world));
+    case 'pause-daemon': {
+      const wasRunning = daemon.isRunning;
+      daemon.signal('SIGSTOP');
+      return lasting(
+        () => wasRunning,
+        () => daemon.signal('SIGCONT'),
+      );
+    }
     case 'pause-receiver':
-      return world.receivers[action.output].pause();
-    case 'resume-receiver':
-      return world.receivers[action.output].resume();
     case 'restart-receiver':
-      await world.receivers[action.output].end();
-      return world.receivers[action.output].start();
     case 'receiver-down':
-      return world.receivers[action.output].end();
-    case 'receiver-up':
-      return world.receivers[action.output].start();
     case 'manner':
-      return world.receivers[action.output].behave(action.manner);
+      return beginAtReceiver(fault, world, lasting);
+    case 'rotate-certificate': {
+      const receiver = world.receivers.close;
+      const before = receiver.strikes('untrusted');
+      world.rotateCertificate();
+      return lasting(
+        () => receiver.strikes('untrusted') > before,
+        () => world.trustCertificate(),
+      );
+    }
     case 'api':
-      return simulator.inject(...parseFaults(action.faults));
-    case 'api-well':
-      return simulator.clearFaults();
-    case 'revoke-credentials':
+      return beginAtApi(fault.faults, classes, world);
+    case 'revoke-credentials': {
+      const before = world.refusedCredentials;
       world.setSecret('revoked');
-      return simulator.inject({ name: 'token-expiry', count: 1 });
-    case 'restore-credentials':
-      return world.setSecret(simulator.credentials.clientSecret);
-    case 'clock':
-      return world.stepClock(action.ahead);
-    case 'disk-full':
-      return world.fillDisk(action.left);
-    case 'disk-free':
-      return world.freeDisk();
-    case 'disk-read-only':
-      return volume.limit === undefined ? startReadOnly(world) : undefined;
-    case 'cut-log':
-      return cutLog(action.share, world);
-    case 'backup':
-      return backUp(world);
-    case 'put-backup-back':
-      return putBack(world);
+      world.simulator.inject({ name: 'token-expiry', count: 1 });
+      return lasting(
+        () => world.refusedCredentials > before,
+        () => world.setSecret(world.simulator.credentials.clientSecret),
+      );
+    }
+    case 'clock': {
+      world.stepClock(fault.ahead);
+      const before = world.simulator.stats.requests;
+      return lasting(
+        () => world.simulator.stats.requests > before,
+        () => world.stepClock(0),
+      );
+    }
+    case 'retention':
+      return beginRetention(fault.output, world, lasting);
+    default:
+      return beginAtDisk(fault, world, name);
   }
+}
+
+type Lasting = (hasStruck: () => boolean, end: NonNullable<Begun['end']>) => Begun;
+
+async function beginAtReceiver(
+  fault: At<'pause-receiver' | 'restart-receiver' | 'receiver-down' | 'manner'>,
+  world: World,
+  lasting: Lasting,
+): Promise<Begun> {
+  const receiver = world.receivers[fault.output];
+  if (fault.does === 'manner') {
+    const what: Strike = fault.manner;
+    const before = receiver.strikes(what);
+    receiver.behave(fault.manner);
+    return lasting(
+      () => receiver.strikes(what) > before,
+      () => receiver.behave('well'),
+    );
+  }
+  if (fault.does === 'pause-receiver') {
+    receiver.pause();
+    return lasting(
+      () => isWaitingFor(world, fault.output),
+      () => receiver.resume(),
+    );
+  }
+  await receiver.end();
+  if (fault.does === 'receiver-down')
+    return lasting(
+      () => isWaitingFor(world, fault.output),
+      () => receiver.start(),
+    );
+  await receiver.start();
+  return lasting(
+    () => true,
+    () => undefined,
+  );
+}
+
+/** What is delivered everywhere may go; what this output waits for may not. */
+async function beginRetention(output: OutputName, world: World, lasting: Lasting): Promise<Begun> {
+  await world.receivers[output].end();
+  world.stepClockToUpkeep(PAST_RETENTION_MS);
+  let lookAt = performance.now() + UPKEEP_MS;
+  return lasting(
+    () => {
+      if (performance.now() < lookAt) return false;
+      lookAt += UPKEEP_MS;
+      return world.hasPruned() && isWaitingFor(world, output);
+    },
+    async () => {
+      world.stepClock(0);
+      await world.receivers[output].start();
+    },
+  );
+}
+
+/** Each of the faults is seen to strike by itself; a clock that is wrong is met by the next request. */
+function beginAtApi(faults: string, classes: readonly string[], world: World): Begun {
+  const { simulator } = world;
+  const injected = parseFaults(faults);
+  const before = { ...simulator.stats.byFault };
+  const { requests } = simulator.stats;
+  simulator.inject(...injected);
+  const isStruck = (name: keyof typeof before | 'clock-skew'): boolean =>
+    name === 'clock-skew'
+      ? simulator.stats.requests > requests && injected.some((one) => one.name === name && amountOf(one) !== 0)
+      : (simulator.stats.byFault[name] ?? 0) > (before[name] ?? 0);
+  const struck = (): string[] => injected.flatMap(({ name }) => (isStruck(name) ? [`API ${name}`] : []));
+  return {
+    struck: () => struck().filter((name) => classes.includes(name)),
+    end: () => {
+      for (const { name } of injected) simulator.clearFaults(name);
+    },
+  };
 }
 
 /** A daemon that is not up yet has no ear for SIGHUP, and dies of it as every process does. */
-async function reload(world: World): Promise<void> {
-  world.daemon.signal('SIGCONT');
+async function reload(world: World): Promise<boolean> {
+  const { daemon } = world;
   await world.untilUp();
-  world.daemon.signal('SIGHUP');
+  if (!daemon.isUp) return false;
+  const { length } = daemon.said;
+  daemon.signal('SIGHUP');
+  await until(() => /config/.test(daemon.said.slice(length)), RELOAD_MS);
+  return /config/.test(daemon.said.slice(length));
 }
 
 /** A config that is refused must change nothing; only a daemon that starts with it could not go on. */
-async function reloadBroken(world: World): Promise<void> {
-  world.daemon.signal('SIGCONT');
+async function reloadBroken(world: World): Promise<boolean> {
   await world.untilUp();
-  if (!world.daemon.isUp) return;
+  if (!world.daemon.isUp) return false;
   world.configure(false);
-  world.daemon.signal('SIGHUP');
-  await sleep(RELOAD_MS);
+  const isHeard = await reload(world);
   world.configure();
+  return isHeard;
 }
 
-/** On a disk that nobody can write to, the daemon has to say so and end with code 3, not to run on. */
-async function startReadOnly(world: World): Promise<void> {
-  const { volume, daemon } = world;
-  await world.end('SIGKILL');
-  volume.setReadOnly(true);
-  try {
-    world.start();
-    const code = await daemon.ended(READ_ONLY_PATIENCE_MS);
-    if (code !== 3)
-      world.complaints.push(`life ${daemon.life}: on a read-only disk it ended with code ${code}, expected 3`);
-    await world.end('SIGKILL');
-  } finally {
-    volume.setReadOnly(false);
-  }
-  world.start();
-}
-
-/**
- * What is cut off is forgotten: pages, cursors, rejects. All of it is in Mimecast still, so it is read again, and may be sent again;
- * what has been in the store since its last orderly close cannot be forgotten.
- */
-async function cutLog(share: number, world: World): Promise<void> {
-  await world.end('SIGKILL');
-  const { life } = world.daemon;
-  world.startOn(world.volume.cutLog(share) ? world.lastSettledLife : life);
-}
-
-/** Overlap with a full disk is left out: a store that could not be closed in good order is no backup. */
-async function backUp(world: World): Promise<void> {
-  await world.end('SIGTERM');
-  const { life } = world.daemon;
-  if (world.lastSettledLife === life && !world.isDiskTaken) {
-    const file = join(world.folder, 'backup.db');
-    world.volume.backUp(file);
-    world.backup = { file, life };
-  }
-  world.start();
-}
-
-/** As after a cut log: what came after the backup is read again and sent again, and nothing is lost. */
-async function putBack(world: World): Promise<void> {
-  if (!world.backup || world.isDiskTaken) return;
-  await world.end('SIGKILL');
-  world.volume.putBack(world.backup.file);
-  world.lastSettledLife = world.backup.life;
-  world.startOn(world.backup.life);
+/** Waits for a condition, so many ms at most. */
+export async function until(holds: () => boolean, patience: number): Promise<void> {
+  const deadline = performance.now() + patience;
+  while (!holds() && performance.now() < deadline) await sleep(LOOK_EVERY_MS);
 }

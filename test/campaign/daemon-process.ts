@@ -11,6 +11,8 @@ const CLOCK = join(import.meta.dirname, 'shifted-clock.ts');
 export interface Unasked {
   readonly life: number;
   readonly code: number | null;
+  /** ms since 1970. */
+  readonly at: number;
   /** The last of what it said. */
   readonly said: string;
 }
@@ -25,11 +27,27 @@ export class DaemonProcess {
   #life = 0;
   #isAsked = false;
   #isUp = false;
+  #said = '';
 
-  constructor(options: { readonly program: string; readonly folder: string; readonly clockFile: string }) {
+  /** `env`: what it is to have besides; a PATH and a locale it has. */
+  constructor(options: {
+    readonly program: string;
+    readonly folder: string;
+    readonly env: Readonly<Record<string, string>>;
+  }) {
     this.#program = options.program;
     this.#folder = options.folder;
-    this.#env = { PATH: process.env.PATH ?? '', LANG: 'C.UTF-8', CAMPAIGN_CLOCK: options.clockFile };
+    this.#env = { PATH: process.env.PATH ?? '', LANG: 'C.UTF-8', ...options.env };
+  }
+
+  /** Undefined while it is not running. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** All that it has said, in all its lives. */
+  get said(): string {
+    return this.#said;
   }
 
   get life(): number {
@@ -58,12 +76,13 @@ export class DaemonProcess {
     this.#child = child;
     child.stderr?.pipe(createWriteStream(log));
     child.stderr?.on('data', (said: Buffer) => {
-      if (said.includes('"msg":"started"')) this.#isUp = true;
+      this.#said += said.toString('utf8');
+      if (this.#child === child && said.includes('"msg":"started"')) this.#isUp = true;
     });
     child.once('close', (code) => {
       if (this.#child === child) this.#child = undefined;
       if (this.#isAsked && life === this.#life) return;
-      this.unasked.push({ life, code, said: readFileSync(log, 'utf8').slice(-1500) });
+      this.unasked.push({ life, code, at: Date.now(), said: readFileSync(log, 'utf8').slice(-1500) });
       appendFileSync(log, `campaign: it ended by itself with code ${code}\n`);
     });
   }

@@ -10,6 +10,7 @@ const FILTERED = 'e7';
 describe('the oracle of the campaign', () => {
   it('has nothing to say of a history in which every record is accounted for', () => {
     expect(judge(history())).toEqual({
+      accounts: [{ name: 'siem', delivered: 10, rejected: 1, filtered: 1, lost: 0, doubled: 0 }],
       violations: [],
       losses: 0,
       doubles: { total: 0, afterOlderStore: 0, mostAfterOneCrash: 0, mostAfterOneFailure: 0 },

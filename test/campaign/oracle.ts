@@ -52,7 +52,19 @@ export interface Doubles {
   readonly mostAfterOneFailure: number;
 }
 
+/** What became, at one output, of the records that Mimecast served, and of nothing else. */
+export interface Account {
+  readonly name: string;
+  readonly delivered: number;
+  readonly rejected: number;
+  readonly filtered: number;
+  readonly lost: number;
+  /** Events that came more than once, each time counted after the first. */
+  readonly doubled: number;
+}
+
 export interface Verdict {
+  readonly accounts: readonly Account[];
   readonly violations: readonly Violation[];
   /** Events that should be at an output and are not, of all outputs together. */
   readonly losses: number;
@@ -60,7 +72,7 @@ export interface Verdict {
 }
 
 /**
- * An acknowledgement counts as heard when it came well within the sender's patience (5 s) and the receiver lived on for a while. After
+ * An acknowledgement counts as heard when it came well within the sender's patience (10 s) and the receiver lived on for a while. After
  * one that was heard, the same life may not send the same event again.
  */
 const SURELY_IN_TIME_MS = 2500;
@@ -75,8 +87,9 @@ export function judge(history: History): Verdict {
   const violations = [...collectingViolations(history), ...outputs.flatMap((output) => output.violations)];
   const doubles = outputs.map((output) => output.doubles);
   return {
+    accounts: outputs.map(({ account }) => account),
     violations,
-    losses: outputs.reduce((sum, { losses }) => sum + losses, 0) + history.unread.size,
+    losses: outputs.reduce((sum, { account }) => sum + account.lost, 0) + history.unread.size,
     doubles: {
       total: doubles.reduce((sum, { total }) => sum + total, 0),
       afterOlderStore: doubles.reduce((sum, { afterOlderStore }) => sum + afterOlderStore, 0),
@@ -95,7 +108,13 @@ function collectingViolations({ unread, malformed }: History): Violation[] {
   ];
 }
 
-function judgeOutput(output: OutputHistory, history: History): Verdict {
+interface OutputVerdict {
+  readonly account: Account;
+  readonly violations: readonly Violation[];
+  readonly doubles: Doubles;
+}
+
+function judgeOutput(output: OutputHistory, history: History): OutputVerdict {
   const { name, attempts, wanted, rejects, refuses } = output;
   const delivered = new Set(attempts.flatMap(({ ids }) => ids));
   const rejected = new Set(rejects);
@@ -107,7 +126,16 @@ function judgeOutput(output: OutputHistory, history: History): Verdict {
   const say = (ids: readonly string[], what: string): Violation[] =>
     unless(ids.length === 0, `${name}: ${ids.length} ${what} (${sample(ids)})`);
   const doubles = doublesOf(output, history.lives);
+  const served = [...history.served];
   return {
+    account: {
+      name,
+      delivered: served.filter((id) => delivered.has(id)).length,
+      rejected: served.filter((id) => rejected.has(id) && !delivered.has(id)).length,
+      filtered: served.filter((id) => !wanted.has(id)).length,
+      lost: missing.length,
+      doubled: doubles.total,
+    },
     violations: [
       ...say(missing, 'events are missing'),
       ...say(madeUp, 'events are made up'),
@@ -116,7 +144,6 @@ function judgeOutput(output: OutputHistory, history: History): Verdict {
       ...say(repeatedIn(rejects), 'rejects are listed twice'),
       ...doubles.violations,
     ],
-    losses: missing.length,
     doubles,
   };
 }

@@ -1,8 +1,16 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { type Attempt, readJournal } from './journal.ts';
-import type { Manner, OutputName } from './schedule.ts';
+import type { Certificates } from './certificates.ts';
+import type { Manner, OutputName } from './fault.ts';
+import { type Attempt, JournalReader, type Strike } from './journal.ts';
+
+/** What a receiver is told over its parent's channel: all of it, each time that something of it changes. */
+export interface Orders {
+  readonly manner: Manner;
+  /** The files of what it shows, over TLS; undefined: it speaks plainly. */
+  readonly certificates: Pick<Certificates, 'current' | 'expired'> | undefined;
+}
 
 /** A receiver of a campaign: always on the same port, with one journal over all its lives. */
 export class ReceiverProcess {
@@ -10,25 +18,36 @@ export class ReceiverProcess {
   readonly port: number;
   /** When it was ended by force, ms since 1970. */
   readonly ends: number[] = [];
-  readonly #journal: string;
+  readonly #journalFile: string;
+  readonly #journal: JournalReader;
+  readonly #env: NodeJS.ProcessEnv;
   #child: ChildProcess | undefined;
-  #manner: Manner = 'well';
+  #orders: Orders;
 
-  constructor(name: OutputName, port: number, folder: string) {
-    this.name = name;
-    this.port = port;
-    this.#journal = join(folder, `${name}.journal`);
+  constructor(options: {
+    readonly name: OutputName;
+    readonly port: number;
+    readonly folder: string;
+    readonly env: NodeJS.ProcessEnv;
+    readonly certificates?: Orders['certificates'];
+  }) {
+    this.name = options.name;
+    this.port = options.port;
+    this.#env = options.env;
+    this.#journalFile = join(options.folder, `${options.name}.journal`);
+    this.#journal = new JournalReader(this.#journalFile);
+    this.#orders = { manner: 'well', certificates: options.certificates };
   }
 
   async start(): Promise<void> {
     if (this.#child) return;
-    const args = [this.name, String(this.port), this.#journal];
+    const args = [this.name, String(this.port), this.#journalFile, JSON.stringify(this.#orders)];
     const child = fork(join(import.meta.dirname, 'receiver.ts'), args, {
+      env: this.#env,
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#child = child;
     await once(child, 'message');
-    child.send(this.#manner);
   }
 
   /**
@@ -54,12 +73,30 @@ export class ReceiverProcess {
   }
 
   behave(manner: Manner): void {
-    this.#manner = manner;
     if (manner === 'well') this.ends.push(Date.now());
-    if (this.#child?.connected) this.#child.send(manner);
+    this.#tell({ ...this.#orders, manner });
   }
 
-  attempts(): Attempt[] {
-    return readJournal(this.#journal);
+  present(certificates: Orders['certificates']): void {
+    this.#tell({ ...this.#orders, certificates });
+  }
+
+  attempts(): readonly Attempt[] {
+    return this.#journal.look().attempts;
+  }
+
+  /** Ids that it has taken or refused. */
+  settled(): ReadonlySet<string> {
+    return this.#journal.look().settled;
+  }
+
+  /** How often this has struck. */
+  strikes(what: Strike): number {
+    return this.#journal.look().strikes.get(what) ?? 0;
+  }
+
+  #tell(orders: Orders): void {
+    this.#orders = orders;
+    if (this.#child?.connected) this.#child.send(orders);
   }
 }

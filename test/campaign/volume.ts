@@ -13,6 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { codeOf } from '../../src/errors.ts';
 
 /** Room for a store of a long run, and small enough to be filled in no time. */
@@ -22,6 +23,7 @@ const CHUNK = Buffer.alloc(256 * 1024);
 const LOG_HEADER = 32;
 const FRAME_HEADER = 24;
 const BACKFILL_ATTEMPTED_AT = 128;
+const READ_TABLES = ['event', 'seen', 'checkpoint', 'cursor', 'coverage'];
 
 /** The store's disk: a small file system of its own where this process may mount one, else a plain folder. */
 export class Volume {
@@ -86,6 +88,22 @@ export class Volume {
     if (size <= kept) return false;
     truncateSync(log, Math.floor(size - (size - kept) * share));
     return true;
+  }
+
+  /**
+   * Overwrites the first page of one of the tables that a daemon always reads, which `share` chooses: SQLite notices as soon as it reads
+   * that page, and can take nothing of it for data. To be done to a store that nobody has open and that has no log.
+   */
+  damagePage(share: number): void {
+    const db = new Database(this.storeFile);
+    const names = `SELECT rootpage FROM sqlite_schema WHERE name IN (${READ_TABLES.map((name) => `'${name}'`).join()})`;
+    const roots = db.prepare<[], number>(names).pluck().all();
+    const pageSize = db.pragma('page_size', { simple: true }) as number;
+    db.close();
+    const page = roots[Math.floor(roots.length * share)] ?? 1;
+    const file = openSync(this.storeFile, 'r+');
+    writeSync(file, Buffer.alloc(pageSize, 0xa5), 0, pageSize, (page - 1) * pageSize);
+    closeSync(file);
   }
 
   /** Is there a write-ahead log, so that the store's newest part is not in the store itself? */
