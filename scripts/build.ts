@@ -1,4 +1,5 @@
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'rolldown';
 
 /**
@@ -12,7 +13,7 @@ await build({
   // SQLite finds its compiled binding beside its own files. The client libraries are loaded by those who have installed them.
   external: ['better-sqlite3', 'kafkajs', /^@nats-io\//],
   resolve: { alias: { undici$: fileURLToPath(new URL('undici-parts.cjs', import.meta.url)) } },
-  plugins: [httpByRequire()],
+  plugins: [httpByRequire(), textsInside()],
   output: { dir: 'dist', cleanDir: true, sourcemap: true, chunkFileNames: '[name].js' },
 });
 
@@ -26,5 +27,26 @@ function httpByRequire(): Plugin {
     name: 'http-by-require',
     resolveId: (wanted, importer) => (wanted === 'node:http' && importer !== id ? id : null),
     load: (wanted) => (wanted === id ? { code: "module.exports = require('node:http');", moduleType: 'js' } : null),
+  };
+}
+
+/**
+ * A module that reads a text from beside it, `readFileSync(new URL('./page.css', import.meta.url), 'utf8')`, finds nothing there once it
+ * is in the bundle: the text is put in its place.
+ */
+function textsInside(): Plugin {
+  return {
+    name: 'texts-inside',
+    transform: {
+      filter: { id: /\/src\/page\/assets\.ts$/ },
+      handler: (code, id) => {
+        const reading = /readFileSync\(new URL\('([^']+)', import\.meta\.url\), 'utf8'\)/g;
+        const text = (_: string, path: string): string =>
+          JSON.stringify(readFileSync(new URL(path, pathToFileURL(id)), 'utf8'));
+        const inside = code.replace(reading, text);
+        if (inside.includes('import.meta')) throw new Error(`${id} still reads files that are not in the bundle`);
+        return { code: inside, map: null };
+      },
+    },
   };
 }

@@ -16,6 +16,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['mimecast/', 'feeds/', 'outputs/', 'store/', 'simulate/'],
   // What the daemon knows of itself, and above it who tells it: the log, the status server.
   ['status/'],
+  ['page/'],
   ['telemetry/'],
   ['collect/', 'deliver/', 'config/'],
   ['daemon/'],

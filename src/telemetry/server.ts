@@ -1,15 +1,17 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Secret } from '../secret.ts';
 import { assess } from '../status/assess.ts';
 import { readiness } from '../status/readiness.ts';
 import type { Snapshot } from '../status/snapshot.ts';
-import { renderTerminal } from '../status/terminal.ts';
+import type { SpanName, View } from '../status/view.ts';
+import { type Answer, json, text } from './answer.ts';
+import { isAuthorized, unauthorized } from './authorization.ts';
 import { Exposer } from './exposition.ts';
 import { isKnownHost } from './host-check.ts';
-import { type ListenAddress, listenFailure } from './listen.ts';
+import { isLoopback, type ListenAddress, listenFailure } from './listen.ts';
 import type { Metrics } from './metrics.ts';
+import { type PageRoutes, pageRoutes } from './page-routes.ts';
 
 export interface ServerOptions {
   readonly listen: ListenAddress;
@@ -19,10 +21,14 @@ export interface ServerOptions {
   readonly allowedHosts?: readonly string[];
   readonly metrics: Metrics;
   readonly snapshot: () => Snapshot;
+  /** What the page at `/` shows. */
+  readonly view: (span: SpanName) => View;
   /** Whether the process works: that it answers at all says that the event loop turns. */
   readonly healthy: () => { readonly ok: boolean; readonly reason?: string };
   /** Brings the gauges up to date, before each scrape. */
   readonly collect?: () => void;
+  /** ms between two updates of a page that is open. Shorter than `IDLE_TIMEOUT`, which an open page would fall to otherwise. */
+  readonly refresh?: number;
 }
 
 export interface StatusServer {
@@ -50,22 +56,17 @@ const MAX_REQUESTS_PER_CONNECTION = 16;
 /** A client that neither sends nor reads for so long is cut off, wherever in the exchange it stands. */
 const IDLE_TIMEOUT = 15_000;
 const CLOSE_PATIENCE = 1000;
+const REFRESH = 5000;
 
 const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' } as const;
-
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
 
 interface Route {
   /** Whether it is answered without the token. */
   readonly open: boolean;
   /** Whether it is answered under any name: it tells no more than that the process works. */
   readonly anyHost?: boolean;
-  answer(request: IncomingMessage): Answer | Promise<Answer>;
+  /** Null: the response has been taken over, and is nobody else's to end. */
+  answer(request: IncomingMessage, response: ServerResponse): Answer | null | Promise<Answer>;
 }
 
 /** Who may ask. */
@@ -76,7 +77,13 @@ interface Guard {
 
 /** Serves metrics, probes and status. Rejects with a `ForwarderError` when it cannot listen. */
 export async function startServer(options: ServerOptions): Promise<StatusServer> {
-  const routes = routesOf(options);
+  const page = pageRoutes({
+    view: options.view,
+    refresh: options.refresh ?? REFRESH,
+    // The page alone shows something of mails. Metrics and status, which a public server gives to everybody, do not.
+    mayShowNames: options.token !== undefined || isLoopback(options.listen.host),
+  });
+  const routes = routesOf(options, page);
   const guard = { token: options.token, allowedHosts: [options.listen.host, ...(options.allowedHosts ?? [])] };
   const server = createServer(LIMITS, (request, response) => {
     void respond(request, response, routes, guard);
@@ -95,13 +102,17 @@ export async function startServer(options: ServerOptions): Promise<StatusServer>
   return {
     url: urlOf(server, options.listen.host),
     close: () => {
+      page.close();
       closed ??= closeServer(server);
       return closed;
     },
   };
 }
 
-function routesOf({ metrics, snapshot, healthy, collect }: ServerOptions): ReadonlyMap<string, Route> {
+function routesOf(
+  { metrics, snapshot, healthy, collect }: ServerOptions,
+  page: PageRoutes,
+): ReadonlyMap<string, Route> {
   const exposer = new Exposer(metrics.registry);
   const scrape = async (request: IncomingMessage): Promise<Answer> => {
     collect?.();
@@ -112,7 +123,9 @@ function routesOf({ metrics, snapshot, healthy, collect }: ServerOptions): Reado
     ['/healthz', { open: true, anyHost: true, answer: () => healthAnswer(healthy()) }],
     ['/readyz', { open: true, answer: () => readyAnswer(snapshot()) }],
     ['/api/status', { open: false, answer: () => json(200, assess(snapshot())) }],
-    ['/', { open: false, answer: () => text(200, statusPage(snapshot())) }],
+    ['/', { open: false, answer: (request) => page.page(request) }],
+    ['/live', { open: false, answer: (request, response) => page.live(request, response, HEADERS) }],
+    ...[...page.files].map(([path, file]): [string, Route] => [path, { open: false, answer: () => file }]),
   ]);
 }
 
@@ -122,13 +135,14 @@ async function respond(
   routes: ReadonlyMap<string, Route>,
   guard: Guard,
 ): Promise<void> {
-  let answer: Answer;
+  let answer: Answer | null;
   try {
-    answer = await answerTo(request, routes, guard);
+    answer = await answerTo(request, response, routes, guard);
   } catch {
     // The store may be locked or broken. What exactly is wrong is in the log; it is nothing to tell a stranger.
     answer = text(500, 'the status cannot be read now; the log says why\n');
   }
+  if (answer === null) return;
   const body = Buffer.from(answer.body, 'utf8');
   response.writeHead(answer.status, {
     ...HEADERS,
@@ -141,12 +155,13 @@ async function respond(
 
 function answerTo(
   request: IncomingMessage,
+  response: ServerResponse,
   routes: ReadonlyMap<string, Route>,
   { token, allowedHosts }: Guard,
-): Answer | Promise<Answer> {
+): Answer | null | Promise<Answer> {
   const path = (request.url ?? '').split('?', 1)[0] ?? '';
   const route = routes.get(path);
-  // Who has the token is no page in a browser, whatever name it came by.
+  // Who has the token was given it: a browser sends it to the name that it was typed in for only, and is asked under known names only.
   const provesToken = token !== undefined && isAuthorized(request, token);
   if (!provesToken && !route?.anyHost && !isKnownHost(request.headers.host, allowedHosts)) {
     return text(
@@ -155,24 +170,12 @@ function answerTo(
     );
   }
   // Without the token not even which paths there are is told.
-  if (!route?.open && token !== undefined && !provesToken) {
-    return { ...text(401, 'a bearer token is needed\n'), headers: { 'www-authenticate': 'Bearer' } };
-  }
+  if (!route?.open && token !== undefined && !provesToken) return unauthorized();
   if (route === undefined) return text(404, 'there is nothing here\n');
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return { ...text(405, 'this can only be read\n'), headers: { allow: 'GET, HEAD' } };
   }
-  return route.answer(request);
-}
-
-/** Compared as digests in constant time: neither content nor length of the token can be timed. */
-function isAuthorized(request: IncomingMessage, token: Secret): boolean {
-  const given = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
-  return timingSafeEqual(digest(given), digest(token.read()));
-}
-
-function digest(value: string): Buffer {
-  return createHash('sha256').update(value).digest();
+  return route.answer(request, response);
 }
 
 function healthAnswer({ ok, reason }: { readonly ok: boolean; readonly reason?: string }): Answer {
@@ -182,18 +185,6 @@ function healthAnswer({ ok, reason }: { readonly ok: boolean; readonly reason?: 
 function readyAnswer(snapshot: Snapshot): Answer {
   const state = readiness(snapshot);
   return json(state.ready ? 200 : 503, state);
-}
-
-function statusPage(snapshot: Snapshot): string {
-  return renderTerminal(assess(snapshot), { color: false, unicode: true, width: 80 });
-}
-
-function json(status: number, value: unknown): Answer {
-  return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(value)}\n` };
-}
-
-function text(status: number, body: string): Answer {
-  return { status, type: 'text/plain; charset=utf-8', body };
 }
 
 /** What is no HTTP, or too long or slow: one line back where that is possible, and the connection is gone. */

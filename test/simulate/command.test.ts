@@ -3,6 +3,8 @@ import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import type { Shell } from '../../src/commands/command.ts';
+import { commandHelp } from '../../src/commands/help-page.ts';
+import { pageOf } from '../../src/commands/manual.ts';
 import { parseRate, simulate } from '../../src/commands/simulate.ts';
 import { UsageError } from '../../src/errors.ts';
 import { SIMULATOR_CREDENTIALS } from '../../src/simulate/authority.ts';
@@ -107,9 +109,7 @@ describe('simulate', () => {
   test('its help lists every fault, and its options have the defaults that it runs with', () => {
     const command = new Command('simulate');
     simulate.define(command);
-    let help = '';
-    command.configureOutput({ writeOut: (text) => (help += text) });
-    command.outputHelp();
+    const help = commandHelp(pageOf(simulate), 80);
     for (const [name] of FAULT_SUMMARIES) expect(help).toContain(`\n  ${name} `);
     expect(command.opts()).toEqual({
       port: '8787',

@@ -8,6 +8,7 @@ import { ForwarderError } from '../../src/errors.ts';
 import { Secret } from '../../src/secret.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { type ServerOptions, type StatusServer, startServer } from '../../src/telemetry/server.ts';
+import { healthyView } from '../page/views.ts';
 import { snapshot, troubled } from '../status/snapshots.ts';
 
 const TOKEN = 'a-long-token-for-tests';
@@ -24,6 +25,7 @@ async function serve(changes: Partial<ServerOptions> = {}): Promise<StatusServer
     listen: { host: '127.0.0.1', port: 0 },
     metrics: new Metrics(),
     snapshot: () => snapshot(),
+    view: healthyView,
     healthy: () => ({ ok: true }),
     ...changes,
   });
@@ -56,8 +58,27 @@ describe('routes', () => {
       outputs: [{ name: 'splunk' }, {}, {}, {}],
     });
     const page = await fetch(`${url}/?span=7d`);
-    expect(page.headers.get('content-type')).toBe('text/plain; charset=utf-8');
-    expect(await page.text()).toMatch(/^✓ All is well\./);
+    expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(await page.text()).toMatch(/^<!doctype html>\n(?:.*\n)*.*<span class="sentence">All is well\.<\/span>/);
+  });
+
+  it('serves the page under a policy that lets nothing in but its own files, and those for ever', async () => {
+    const { url } = await serve();
+    const page = await fetch(url);
+    const policy = page.headers.get('content-security-policy')?.split('; ') ?? [];
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("require-trusted-types-for 'script'");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(policy.join()).not.toMatch(/unsafe|http|\*/);
+    const files = [...(await page.text()).matchAll(/(?:href|src)="(assets\/[^"]*)"/g)].map(([, path]) => path);
+    expect(files.map((path) => path?.split('/').at(-1))).toEqual(['ok.svg', 'page.css', 'page.js']);
+    for (const path of [...files, files[2]?.replace('page.js', 'patch.js')]) {
+      const file = await fetch(`${url}/${path}`);
+      expect([file.status, file.headers.get('cache-control')]).toEqual([200, 'private, max-age=31536000, immutable']);
+      expect(file.headers.get('content-type')).toMatch(
+        /^(image\/svg\+xml|text\/css; charset=utf-8|text\/javascript; charset=utf-8)$/,
+      );
+    }
   });
 
   it('answers the probes', async () => {
@@ -108,17 +129,56 @@ describe('routes', () => {
   });
 });
 
+describe('names of people and files', () => {
+  it.each([
+    ['127.0.0.1', undefined, true],
+    ['0.0.0.0', undefined, false],
+    ['0.0.0.0', Secret.of(TOKEN), true],
+  ])('on %s with the token %s are shown: %s', async (host, token, shown) => {
+    const { url } = await serve({ listen: { host, port: 0 }, token });
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    const page = await (await fetch(url, { headers })).text();
+    expect(page.includes('billing')).toBe(shown);
+    const stop = new AbortController();
+    const live = await fetch(`${url}/live?mask=0`, { headers, signal: stop.signal });
+    const first = await live.body?.getReader().read();
+    expect(Buffer.from(first?.value ?? []).includes('billing')).toBe(shown);
+    stop.abort();
+  });
+});
+
 describe('the bearer token', () => {
   it.each(['/', '/metrics', '/api/status', '/nothing'])('guards %s', async (path) => {
     const { url } = await serve({ token: Secret.of(TOKEN) });
     const wrong = [{}, { authorization: TOKEN }, { authorization: `Bearer ${TOKEN}x` }, { authorization: 'Bearer ' }];
     for (const headers of wrong) {
       const refused = await fetch(url + path, { headers: { ...headers } });
-      expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+      expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([
+        401,
+        'Bearer, Basic realm="mimecast-forwarder", charset="UTF-8"',
+      ]);
       expect(await refused.text()).not.toContain(TOKEN);
     }
     const right = await fetch(url + path, { headers: { authorization: `bearer ${TOKEN}` } });
     expect(right.status).toBe(path === '/nothing' ? 404 : 200);
+  });
+
+  it.each([
+    [`:${TOKEN}`, 200],
+    [`anybody:${TOKEN}`, 200],
+    [`anybody:${TOKEN} `, 401],
+    [`${TOKEN}:`, 401],
+    [TOKEN, 401],
+    ['anybody:', 401],
+  ])('may be the password of a sign-in in a browser: %j is answered with %i', async (credentials, status) => {
+    const { url } = await serve({ token: Secret.of(TOKEN) });
+    const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
+    expect((await fetch(url, { headers: { authorization } })).status).toBe(status);
+  });
+
+  it.each(['/live', '/assets/x'])('guards %s too', async (path) => {
+    const { url } = await serve({ token: Secret.of(TOKEN) });
+    expect((await fetch(url + path)).status).toBe(401);
   });
 
   it.each(['/healthz', '/readyz'])('is not asked for by %s', async (path) => {
