@@ -1,9 +1,9 @@
 #!/bin/sh
-# Installs the real receivers that the tests start: rsyslog, Prometheus, openssl, kcat, nats-server and Chromium as Debian packages, and
+# Installs the real receivers that the tests start: rsyslog, Prometheus, openssl, kcat, nats-server, Chromium and mandoc as Debian packages, and
 # syslog-ng, which Debian does not allow beside rsyslog, extracted into .cache/syslog-ng. May be run again at any time.
 # It never fails: a test whose receiver is missing is skipped and named in the report.
 set -u
-packages='rsyslog rsyslog-gnutls rsyslog-openssl rsyslog-relp prometheus openssl kcat nats-server zsh fish chromium fonts-inter'
+packages='rsyslog rsyslog-gnutls rsyslog-openssl rsyslog-relp prometheus openssl kcat nats-server zsh fish chromium fonts-inter mandoc'
 # syslog-ng-core, the libraries that it depends on, and libffi8 for libglib.
 syslog_ng_packages='syslog-ng-core libcap2 libffi8 libglib2.0-0 libivykis0 libjson-c5 libnet1 libpcre3 libssl3 libsystemd0 libwrap0'
 prefix=$(cd "$(dirname "$0")/.." && pwd)/.cache/syslog-ng

@@ -41,11 +41,24 @@ export class Oversize {
     return this.#unread;
   }
 
+  /** Are pages smaller than they were meant to be? */
+  get isReduced(): boolean {
+    return this.#pageSize < this.#most;
+  }
+
+  /** Have enough small pages fitted, so that larger ones are worth a try? */
+  get mayGrow(): boolean {
+    return this.isReduced && this.#fitted >= PROVEN;
+  }
+
   /** An answer has fitted. */
   fitted(): void {
     this.#inRow = 0;
     this.#fitted += 1;
-    if (this.#pageSize === this.#most || this.#fitted < PROVEN) return;
+  }
+
+  /** Larger pages from now on. Only where a first page is due: a token that counts pages would pass over records in larger ones. */
+  grow(): void {
     this.#fitted = 0;
     this.#pageSize = Math.min(this.#most, 2 * this.#pageSize);
   }

@@ -33,7 +33,7 @@ export class Scheduler {
 
   /** Plans anew from now on: the wall clock was set. */
   replan(): void {
-    for (const plan of this.#plans) plan.begin();
+    for (const plan of this.#plans) if (plan.isFollowed) plan.begin();
   }
 
   stop(): void {
@@ -48,7 +48,7 @@ export class Scheduler {
 class Plan {
   readonly #times: ScheduledTask;
   readonly #fire: () => void;
-  #waiting = new AbortController();
+  #waiting: AbortController | undefined;
 
   constructor(expression: string, fire: () => void) {
     this.#times = createTask(expression, () => undefined, { timezone: TIMEZONE });
@@ -60,23 +60,30 @@ class Plan {
     return first && second ? second.getTime() - first.getTime() : null;
   }
 
+  /** Between `begin` and `end`. */
+  get isFollowed(): boolean {
+    return this.#waiting?.signal.aborted === false;
+  }
+
   /** Waits for the times from now on; what was waited for before is given up. */
   begin(): void {
-    this.#waiting.abort();
+    this.#waiting?.abort();
     this.#waiting = new AbortController();
     void this.#follow(this.#waiting.signal);
   }
 
   end(): void {
-    this.#waiting.abort();
+    this.#waiting?.abort();
     void this.#times.destroy();
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
     let last = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
-      // A timer may go off a moment before the wall clock is there: the time that has just been would come again.
-      const next = this.#times.getNextRuns(2).find((time) => time.getTime() > last);
+      const times = this.#times.getNextRuns(2);
+      // A timer may go off a moment before the wall clock is there: the time that has just been would come again. Where none is later, the
+      // clock was set back, perhaps by too little for a `replan`.
+      const next = times.find((time) => time.getTime() > last) ?? times[0];
       if (next === undefined) return;
       last = next.getTime();
       await waitUntil(performance.now() + last - Date.now(), signal);

@@ -76,10 +76,10 @@ function outOfTheCircle(state: WalkState): WalkState {
 }
 
 /**
- * The rest of the window as a window of its own: all before the newest record has been read, since records come oldest first.
- * Undefined when they did not, or when it would be the same window again.
+ * The rest of the window as a window of its own, without a token: all before the newest record has been read, since records come
+ * oldest first. Undefined when they did not, or when it would be the same window again.
  */
-function fromTheNewest({ window, newest, ascending }: WalkState): WalkState | undefined {
+export function fromTheNewest({ window, newest, ascending }: WalkState): WalkState | undefined {
   if (newest === undefined || !ascending || newest <= window.from || newest > window.to) return undefined;
   return firstState({ from: newest, to: window.to });
 }

@@ -12,7 +12,7 @@ import { eventId } from '../store/key.ts';
 import type { Candidate, PageOutcome, PageToStore } from '../store/pages.ts';
 import { Oversize } from './oversize.ts';
 import type { WalkContext, WalkOptions } from './walk-context.ts';
-import { firstState, stateAfter, stateAfterRefusal, stateBehind, type WalkState } from './walk-state.ts';
+import { firstState, fromTheNewest, stateAfter, stateAfterRefusal, stateBehind, type WalkState } from './walk-state.ts';
 
 export type { WalkContext, WalkOptions } from './walk-context.ts';
 
@@ -43,7 +43,8 @@ export class WindowWalk {
     this.#asked = resume ? { from: resume.askedFrom ?? resume.from, to: resume.to } : window;
     this.#state = firstState(resume ? { from: resume.from, to: resume.to } : window);
     this.#oversize = new Oversize(context.pageSize, resume?.unread);
-    if (resume?.token) {
+    // A token may count pages: with another size it would skip records, or read them twice.
+    if (resume?.token && resume.pageSize === context.pageSize) {
       this.#state = { ...this.#state, token: resume.token, pages: resume.pages };
       this.#tokens.add(resume.token);
     }
@@ -66,8 +67,9 @@ export class WindowWalk {
    * Reads one page and stores it with the walk's new state, before the next page is asked for.
    *
    * A refused page token starts the window again with the next step: a token is an optimisation, and identity makes the second
-   * reading free. A page that is too large is asked for again in a smaller one. Rejects with a `MimecastError`, a `StoreError`, or the abort reason; the walk then stands where it
-   * stood, and the same page is due. Records that came with a failure are stored all the same, without moving on.
+   * reading free. A page that is too large is asked for again in a smaller one. Rejects with a `ForwarderError` (Mimecast's, the
+   * store's, the walk's own), or the abort reason; the walk then stands where it stood, and the same page is due. Records that came
+   * with a failure are stored all the same, without moving on.
    */
   async step(signal: AbortSignal): Promise<PageOutcome> {
     const page = await this.#fetch(signal).catch((error: unknown) => {
@@ -77,7 +79,6 @@ export class WindowWalk {
     });
     this.#keptSince ??= (await this.#context.client.serverNow(signal)) - LIMITS.mimecastKeeps;
     if (page === undefined) return this.#goRound();
-    this.#oversize.fitted();
     if (page instanceof Error) {
       this.#refusals += 1;
       this.#goTo(stateAfterRefusal(this.#state, this.#refusals === 1));
@@ -85,6 +86,7 @@ export class WindowWalk {
       if (this.#refusals % PATIENT_REFUSALS === 0) throw page;
       return NOTHING;
     }
+    this.#oversize.fitted();
     const candidates = page.records;
     // Receivers have confirmed batches while the page came. Heard now, their cursors are written with the page; else each output has
     // to write its own before it may go on (`Store.flush`): 178 times in 200 pages without these turns of the event loop, 16 times
@@ -102,11 +104,13 @@ export class WindowWalk {
       next,
       nextIsOld: next !== undefined && this.#tokens.has(next),
     });
-    const after = read.done ? stateBehind(read, this.#asked.to) : read;
-    if (!after.done && after.pages >= MAX_PAGES) throw this.#tooLong();
+    if (!read.done && read.pages >= MAX_PAGES) throw this.#tooLong();
+    const behind = read.done ? stateBehind(read, this.#asked.to) : read;
+    const after = behind.token !== undefined && this.#oversize.mayGrow ? (fromTheNewest(behind) ?? behind) : behind;
     const outcome = this.#storeAndMove(candidates, after);
     // Only now: a page that could not be stored must be read again.
     this.#goTo(after);
+    if (this.#oversize.mayGrow && after.token === undefined) this.#oversize.grow();
     return outcome;
   }
 
@@ -130,9 +134,11 @@ export class WindowWalk {
       this.#oversize.passed(detour.second);
       this.#storeAndMove([], detour.state);
       const second = new Date(detour.second).toISOString();
+      const told =
+        this.#purpose === 'backfill' ? 'and a backfill accepts that' : 'which is a gap; `status` says what to do';
       logger?.error(
         { feed: feed.name, second },
-        'a record is larger than an answer may be: the rest of its second is not read, which is a gap; `status` says what to do',
+        `a record is larger than an answer may be: the rest of its second is not read, ${told}`,
       );
     }
     this.#goTo(detour.state);
@@ -232,10 +238,11 @@ export class WindowWalk {
 
   #saved({ window, token, pages }: WalkState): SavedWalk {
     const { from, to } = this.#asked;
-    const { unread } = this.#oversize;
+    const { unread, isReduced } = this.#oversize;
+    // A token is good for the window and the page size that it was given for; of a half, the whole is what is kept.
+    const isGood = window.to === to && !isReduced;
     return {
-      // A token is good for the window that it was given for; of a half, the whole is what is kept.
-      ...{ from: window.from, to, token: window.to === to ? (token ?? null) : null, pages },
+      ...{ from: window.from, to, token: isGood ? (token ?? null) : null, pages, pageSize: this.#context.pageSize },
       ...(window.from !== from && { askedFrom: from }),
       ...(unread.length > 0 && { unread }),
     };

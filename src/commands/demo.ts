@@ -155,7 +155,8 @@ class Show {
     const { body } = await request(`${url}/metrics`);
     const wanted =
       /^mimecast_forwarder_(feed_lag_seconds|api_rate_limited_total|api_errors_total|records_total|output_events_total)\{/;
-    const lines = (await body.text()).split('\n').filter((line) => wanted.test(line));
+    // What has not happened is left out: a screen of zeros shows nothing.
+    const lines = (await body.text()).split('\n').filter((line) => wanted.test(line) && !line.endsWith(' 0'));
     this.#tell(`4. What Prometheus scrapes at ${url}/metrics, in part:`);
     this.#shell.stderr.write(`${lines.map((line) => `     ${line}`).join('\n')}\n`);
     this.#tell(`5. What \`mimecast-forwarder status\` says (also at ${url}/ and, as JSON, at ${url}/api/status):`);

@@ -11,7 +11,7 @@ import { envelopes, headerName } from '../formats/envelopes/index.ts';
 import type { Format, FormatType } from '../formats/format.ts';
 import { formats } from '../formats/index.ts';
 import type { Shell } from './command.ts';
-import { hostOf, type Options } from './session.ts';
+import { hostOf, numberOption, type Options } from './session.ts';
 
 /** How `format` writes an event: as one line, without its end. */
 export type EventWriter = (event: ForwarderEvent) => string;
@@ -37,10 +37,7 @@ export function writerOfOutput(shell: Shell, { config }: LoadedConfig, name: str
 /** As `--as`, `--option`, `--envelope` and `--max-bytes` say. */
 export function writerFromOptions(shell: Shell, options: Options): EventWriter {
   const format = chosenFormat(String(options.as ?? 'json'), (options.option ?? []) as readonly string[]);
-  const maxBytes = options.maxBytes === undefined ? undefined : Number(options.maxBytes);
-  if (maxBytes !== undefined && !(Number.isInteger(maxBytes) && maxBytes >= 480)) {
-    throw new UsageError('--max-bytes must be a whole number of at least 480');
-  }
+  const maxBytes = options.maxBytes === undefined ? undefined : numberOption(options.maxBytes, '--max-bytes', 480);
   const table: Readonly<Record<string, Envelope>> = envelopes;
   const envelope = options.envelope === undefined ? undefined : table[String(options.envelope)];
   if (!envelope) return (event) => format.render(event, maxBytes).text;

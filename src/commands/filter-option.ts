@@ -5,13 +5,14 @@ import { expectation, findingsOf } from '../config/words.ts';
 import type { FilterRules } from '../deliver/filter.ts';
 import { UsageError } from '../errors.ts';
 import { feedTypes } from '../feeds/index.ts';
+import { repeated } from './session.ts';
 
 /** `--filter result=malicious,unsafe`: what an output's `filter` says in the config, on the command line. */
 export function filterOption(): Option {
   return new Option(
     '--filter <field=values>',
     'only events whose field, as Mimecast names it, has one of these values, parted by commas; several times: all must match',
-  ).argParser((pair: string, before: readonly string[] = []) => [...before, pair]);
+  ).argParser(repeated);
 }
 
 /** The rules of all `--filter` together; the same field twice allows the values of both. Throws a `UsageError` that names every mistake. */

@@ -9,7 +9,7 @@ import { formats } from '../formats/index.ts';
 import { eventId } from '../store/key.ts';
 import type { Command, ExitCode, Shell } from './command.ts';
 import { writerFromOptions, writerOfOutput } from './event-writer.ts';
-import { type Options, readConfig, withConfigOption } from './session.ts';
+import { type Options, readConfig, repeated, withConfigOption } from './session.ts';
 
 /** `format`: renders records as an output would send them, to try a parser before any event is shipped. */
 export const format: Command = {
@@ -49,9 +49,7 @@ export const format: Command = {
       .argument('[file]', 'records as NDJSON, or an answer of the API; - or nothing for standard input', '-')
       .addOption(new Option('--as <format>', 'the format (default: json)').choices(Object.keys(formats)))
       .addOption(
-        new Option('--option <key=value>', 'an option of the format; may be given several times').argParser(
-          (pair: string, before: readonly string[] = []) => [...before, pair],
-        ),
+        new Option('--option <key=value>', 'an option of the format; may be given several times').argParser(repeated),
       )
       .addOption(new Option('--envelope <name>', 'put a syslog header before it').choices(Object.keys(envelopes)))
       .addOption(

@@ -7,7 +7,7 @@ import { type Answers, answersFor, OWN_OPTIONS } from './init/answers.ts';
 import { Asker, type Question } from './init/asker.ts';
 import { configText } from './init/config-text.ts';
 import { requireAbsent, writeBeside } from './init/staging.ts';
-import { type Options, withConfigOption } from './session.ts';
+import { type Options, repeated, withConfigOption } from './session.ts';
 
 /** `init`: asks for what a config needs, writes it with its secrets in files of their own, and looks whether it works. */
 export const init: Command = {
@@ -49,7 +49,7 @@ export const init: Command = {
       .option('--name <name>', 'name of the output (default: its profile or type)');
     for (const [key, summary] of Object.entries(OWN_OPTIONS)) command.option(`--${key} <${key}>`, summary);
     command
-      .option('--set <key=value>', 'any other key of the output; may be repeated', collect)
+      .option('--set <key=value>', 'any other key of the output; may be repeated', repeated)
       .option('--store <file>', 'where events are kept (default: ./data/forwarder.db)')
       .option('--yes', 'take the default of every question that has one')
       .option('--online', 'try it at once: sign in, read a page, connect to the output')
@@ -141,8 +141,4 @@ function tellWhatIsNext(shell: Shell, { file }: LoadedConfig, { tried, good, mis
   else stdout.write('Next:\n');
   if (!tried || !good) stdout.write(command('check --online'));
   stdout.write(command('check --send-test') + command('run'));
-}
-
-function collect(value: string, before: readonly string[] = []): string[] {
-  return [...before, value];
 }

@@ -91,9 +91,15 @@ export function idArguments(args: readonly string[], what: string): number[] {
   });
 }
 
-/** A whole number, `least` or more, that was given with an option. */
-export function numberOption(text: unknown, option: string, least: number): number {
+/** A whole number from `least` to `most` that was given with an option. */
+export function numberOption(text: unknown, option: string, least: number, most = Number.POSITIVE_INFINITY): number {
   const number = /^\d{1,15}$/.test(String(text)) ? Number(text) : Number.NaN;
-  if (number >= least) return number;
-  throw new UsageError(`${option} ${String(text)} does not fit`, `Give a whole number from ${least} on.`);
+  if (number >= least && number <= most) return number;
+  const range = most === Number.POSITIVE_INFINITY ? `from ${least} on` : `from ${least} to ${most}`;
+  throw new UsageError(`${option} ${String(text)} is not a whole number ${range}`);
+}
+
+/** Parses an option that may be given several times: all its values, in order. */
+export function repeated(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
 }

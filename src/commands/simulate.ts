@@ -4,6 +4,7 @@ import { parseDuration } from '../options.ts';
 import { FAULT_SUMMARIES, type Fault, parseFaults } from '../simulate/faults.ts';
 import { Simulator } from '../simulate/simulator.ts';
 import type { Command, ExitCode, Shell } from './command.ts';
+import { numberOption } from './session.ts';
 
 /** `simulate`: a Mimecast API on this machine to practise on. What it prints to stdout is a config file that works with it. */
 export const simulate: Command = {
@@ -90,21 +91,14 @@ function readSettings(options: Readonly<Record<string, unknown>>): SimulateSetti
   const span = parseDuration(String(options.span ?? '24h'));
   if (span === undefined) throw new UsageError('--span is not a duration', 'Write it as 90m, 24h or 30d.');
   return {
-    port: wholeNumber('--port', options.port ?? '8787', 65_535),
+    port: numberOption(options.port ?? '8787', '--port', 0, 65_535),
     host: String(options.host ?? '127.0.0.1'),
-    events: wholeNumber('--events', options.events ?? '1000', 50_000_000),
+    events: numberOption(options.events ?? '1000', '--events', 0, 50_000_000),
     span,
     ratePerSecond: parseRate(String(options.rate ?? '1/s')),
     faults: parseFaults(String(options.faults ?? '')),
     seed: String(options.seed ?? 'practice'),
   };
-}
-
-function wholeNumber(option: string, value: unknown, max: number): number {
-  const text = String(value);
-  if (!/^\d{1,9}$/.test(text) || Number(text) > max)
-    throw new UsageError(`${option} is not a whole number up to ${max}`);
-  return Number(text);
 }
 
 /** Records a second of `10/s`, `5/m`, `100/h` or `0`. Throws a `UsageError`. */

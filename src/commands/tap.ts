@@ -12,7 +12,16 @@ import { glimpseOf, lineOf } from './event-line.ts';
 import { chosenFormat } from './event-writer.ts';
 import { doubtsAbout, filterOf, filterOption } from './filter-option.ts';
 import { lookOf } from './look.ts';
-import { harmlessJson, type Options, readConfig, timeOption, withConfigOption, withJsonOption } from './session.ts';
+import {
+  harmlessJson,
+  numberOption,
+  type Options,
+  readConfig,
+  repeated,
+  timeOption,
+  withConfigOption,
+  withJsonOption,
+} from './session.ts';
 import { tapped, type Wanted } from './tapping.ts';
 
 /** Events that `--last` keeps in memory at most. */
@@ -59,9 +68,7 @@ export const tap: Command = {
           .conflicts(['json', 'mask']),
       )
       .addOption(
-        new Option('--option <key=value>', 'an option of the format; may be given several times').argParser(
-          (pair: string, before: readonly string[] = []) => [...before, pair],
-        ),
+        new Option('--option <key=value>', 'an option of the format; may be given several times').argParser(repeated),
       )
       .option('--mask', 'hide who and what: first letter and domain of addresses, type of files')
       .option('--no-color', 'no colours (also: NO_COLOR)');
@@ -71,7 +78,7 @@ export const tap: Command = {
     const filter = filterOf((options.filter ?? []) as readonly string[]);
     const wanted = { begin: beginOf(options), passes: compileFilter(filter), follow: options.follow !== false };
     const write = writerOf(shell, options);
-    const count = countOption(options, 'count') ?? Number.POSITIVE_INFINITY;
+    const count = options.count === undefined ? Number.POSITIVE_INFINITY : numberOption(options.count, '--count', 1);
     const { config } = readConfig(shell, options);
     const reader = EventReader.open(config.store.path);
     try {
@@ -125,17 +132,8 @@ function forPrograms(event: ForwarderEvent, masked: boolean): unknown {
 }
 
 function beginOf(options: Options): Wanted['begin'] {
-  const last = countOption(options, 'last', MOST);
-  if (last !== undefined) return { last };
+  if (options.last !== undefined) return { last: numberOption(options.last, '--last', 1, MOST) };
   return options.from === undefined ? 'now' : { from: timeOption(options, 'from') };
-}
-
-function countOption(options: Options, name: 'last' | 'count', most = Number.MAX_SAFE_INTEGER): number | undefined {
-  const text = options[name];
-  if (text === undefined) return undefined;
-  const number = /^\d{1,15}$/.test(String(text)) ? Number(text) : 0;
-  if (number >= 1 && number <= most) return number;
-  throw new UsageError(`--${name} ${text} is not a whole number from 1${most === MOST ? ` to ${MOST}` : ' on'}`);
 }
 
 /**

@@ -205,5 +205,11 @@ function syntaxMessage(error: YAMLError, text: string): string {
   const line = text.slice(text.lastIndexOf('\n', error.pos[0] - 1) + 1).split('\n', 1)[0] ?? '';
   if (/[{[].*: \$\{/.test(line))
     return `the braces do not match, expected quotes round a reference inside { } or [ ]: "\${NAME}"`;
+  // The parser gives both the same code.
+  const unclosed = /^Flow .* must be sufficiently indented and end with a ([}\]])/.exec(error.message)?.[1];
+  if (unclosed !== undefined) {
+    const opened = unclosed === '}' ? '{' : '[';
+    return `a ${opened} further up is not closed, expected its ${unclosed} above, or indented deeper than its key`;
+  }
   return SYNTAX[error.code] ?? 'this is no valid YAML, expected `key: value` lines indented by spaces';
 }

@@ -102,7 +102,8 @@ function readConfigFile(file: string): { text: string; mode: number } {
   } catch (cause) {
     if (cause instanceof ForwarderError) throw cause;
     const reason = codeOf(cause) === 'ENOENT' ? 'does not exist' : `cannot be read (${codeOf(cause)})`;
-    throw new ConfigError(`the config file ${file} ${reason}`, { cause });
+    // Without the cause: it says the same again, in the words of the operating system.
+    throw new ConfigError(`the config file ${file} ${reason}`);
   }
   let text: string;
   try {

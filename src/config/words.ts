@@ -132,6 +132,8 @@ function adviceFor(issue: Issue, value: unknown): string {
   if (typeof value === 'number' && choices?.some((choice) => typeof choice === 'string' && Number(choice) === value)) {
     return '; put quotes round it';
   }
+  // Where there is one choice, it was named as what is expected.
+  if (choices?.length === 1) return '';
   const meant = typeof value === 'string' && closest(value, (choices ?? []).map(String));
   return meant ? `; did you mean ${meant}?` : '';
 }

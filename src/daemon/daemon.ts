@@ -15,17 +15,16 @@ import type { RunningFeed } from './feeds.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { type Host, userAgentOf } from './host.ts';
 import { LeastBehind } from './least-behind.ts';
+import { Logbook } from './logbook.ts';
+import { runOnce } from './once.ts';
 import type { RunningOutput } from './outputs.ts';
-import { Recorder } from './recorder.ts';
 import { RunningFeeds } from './running-feeds.ts';
 import { RunningOutputs } from './running-outputs.ts';
 import { beginSeries } from './series.ts';
-import { type LiveParts, Rates, refreshGauges, sampleBehind, takeSnapshot } from './snapshot.ts';
-import { SnapshotNote } from './snapshot-note.ts';
+import { type LiveParts, Rates, refreshGauges, takeSnapshot } from './snapshot.ts';
 import { Stopper } from './stopper.ts';
 import { Upkeep } from './upkeep.ts';
 import { routingOf } from './view.ts';
-import { watchedOf } from './watched.ts';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -50,11 +49,10 @@ export class Daemon {
   readonly #upkeep: Upkeep;
   readonly #endpoint: Endpoint;
   readonly #heartbeat: Heartbeat;
-  readonly #note: SnapshotNote;
-  readonly #recorder: Recorder;
+  readonly #logbook: Logbook;
   readonly #stopper = new Stopper();
-  /** What a stop waits for beside the feeds and outputs: `runOnce`, a config that is being put in force. */
-  readonly #works: Promise<unknown>[] = [];
+  /** What a stop waits for beside the feeds and outputs: `runOnce`, or the config that is being put in force. Never rejects. */
+  #work: Promise<unknown> = Promise.resolve();
   #fail: (error: unknown) => void = () => undefined;
   #stopped: Promise<void> | undefined;
 
@@ -93,8 +91,7 @@ export class Daemon {
       leastBehind: new LeastBehind(),
       refusedConfig: null,
     };
-    this.#note = new SnapshotNote(store);
-    this.#recorder = new Recorder(store, () => watchedOf(this.#live), { now: host.now(), lastSign: this.#note.at });
+    this.#logbook = new Logbook(this.#live, logger);
     this.#endpoint = new Endpoint(
       {
         metrics,
@@ -107,7 +104,7 @@ export class Daemon {
       logger,
     );
     this.#heartbeat = new Heartbeat({
-      beat: () => this.#beat(),
+      beat: () => this.#logbook.beat(),
       upkeep: () => this.#upkeep.run(signals.stopping),
       clockSet: (step) => this.#clockSet(step),
       onFatal,
@@ -174,14 +171,14 @@ export class Daemon {
     this.#live.refusedConfig = null;
     this.metrics.configReloadSuccessful.set(1);
     this.metrics.configReloadSuccessTime.set(this.#host.now() / 1000);
-    this.#keepNote();
+    this.#logbook.note();
   }
 
   /** A reload brought a config that cannot be applied: status tells of it until one can. */
   configRefused(message: string, hint: string | null): void {
     this.#live.refusedConfig = { at: this.#host.now(), message, hint };
     this.metrics.configReloadSuccessful.set(0);
-    this.#keepNote();
+    this.#logbook.note();
   }
 
   /** Waits, `patience` ms at most, until these outputs have what is stored; returns the number of its last event. See `RunningOutputs`. */
@@ -189,7 +186,7 @@ export class Daemon {
     return this.#outputs.catchUp(outputs, patience);
   }
 
-  /** See `applyConfig`. A stop waits for it. */
+  /** See `applyConfig`. A stop waits for it. One at a time. */
   apply(next: Config, diff: ConfigDiff): Promise<void> {
     const changeable = {
       ...{ live: this.#live, feeds: this.#feeds, outputs: this.#outputs, endpoint: this.#endpoint },
@@ -198,15 +195,14 @@ export class Daemon {
       onFatal: this.#fail,
     };
     const work = applyConfig(changeable, next, diff);
-    this.#works.push(work.catch(() => undefined));
+    this.#work = work.catch(() => undefined);
     return work;
   }
 
-  /** One poll a feed, then all that is outstanding is delivered. Returns what failed, by feed and output. */
+  /** See `runOnce`. A stop waits for the page and the batch in hand here too. */
   runOnce(tries: number): Promise<unknown[]> {
-    const work = this.#runOnce(tries);
-    // A stop waits for the page and the batch in hand here too.
-    this.#works.push(work);
+    const work = runOnce(this, this.#stopper.signals, tries);
+    this.#work = work;
     return work;
   }
 
@@ -218,13 +214,6 @@ export class Daemon {
     return this.#stopped;
   }
 
-  async #runOnce(tries: number): Promise<unknown[]> {
-    const polls = this.feeds.map(({ collector }) => collector.catchUp(tries));
-    const failures = rejectionsOf(await Promise.allSettled(polls));
-    const drains = this.outputs.map(({ dispatcher }) => dispatcher.drain(this.#stopper.signals, tries));
-    return [...failures, ...rejectionsOf(await Promise.allSettled(drains))];
-  }
-
   #createClient({ mimecast }: Config): MimecastClient {
     return new MimecastClient(mimecast, { metrics: this.metrics, userAgent: userAgentOf(this.#host) });
   }
@@ -233,7 +222,7 @@ export class Daemon {
     this.#stopper.ask();
     await this.#step('heartbeat', () => this.#heartbeat.stop());
     await this.#step('schedule', () => this.#feeds.stopSchedules());
-    const quiet = Promise.all([...this.#works, this.#outputs.idle(), this.#feeds.idle()]);
+    const quiet = Promise.all([this.#work, this.#outputs.idle(), this.#feeds.idle()]);
     if (!(await this.#stopper.settled(quiet))) {
       this.#logger.warn(
         'stopping: a page or a batch in hand took too long and was let go of; it is repeated at the next start',
@@ -242,8 +231,8 @@ export class Daemon {
     await this.#step('outputs', () => this.#outputs.close());
     await this.#step('client', () => this.#live.client.close());
     await this.#step('server', () => this.#endpoint.close());
-    await this.#step('snapshot', () => this.#note.keep(this.snapshot()));
-    await this.#step('timelines', () => this.#recorder.end(this.#host.now()));
+    await this.#step('snapshot', () => this.#logbook.lastNote());
+    await this.#step('timelines', () => this.#logbook.endTimelines());
     await this.#step('store', () => this.store.close());
   }
 
@@ -270,29 +259,4 @@ export class Daemon {
     this.#logger.warn({ stepMs: Math.round(step) }, 'the clock of this machine was set; polls are planned anew');
     for (const { scheduler } of this.feeds) scheduler.replan();
   }
-
-  #beat(): void {
-    const now = this.#host.now();
-    for (const { dispatcher } of this.outputs) this.#live.rates.sample(dispatcher.name, dispatcher.accepted, now);
-    this.#recorder.sample(now);
-    this.#keepNote(() => {
-      sampleBehind(this.#live.leastBehind, this.snapshot());
-      this.#recorder.write();
-    });
-  }
-
-  /** Notes how things are, and what else is to be noted. */
-  #keepNote(more = (): void => undefined): void {
-    try {
-      more();
-      this.#note.keep(this.snapshot());
-    } catch (error) {
-      // A full disk is told by the feeds; a status that is some seconds old is no trouble of its own.
-      this.#logger.debug({ err: error }, 'the snapshot could not be noted');
-    }
-  }
-}
-
-function rejectionsOf(results: readonly PromiseSettledResult<unknown>[]): unknown[] {
-  return results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
 }

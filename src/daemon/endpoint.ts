@@ -3,7 +3,10 @@ import type { HttpConfig } from '../config/config.ts';
 import { type ServerOptions, type StatusServer, startServer } from '../telemetry/server.ts';
 
 /** What is served does not depend on where. */
-export type Served = Omit<ServerOptions, 'listen' | 'token'>;
+export type Served = Omit<ServerOptions, 'listen' | 'token' | 'failed'>;
+
+/** ms; an open page asks every few seconds, and all of its failures would be one sentence. */
+const REMIND_EVERY = 5 * 60_000;
 
 /** The status server, which can be moved while the rest of the daemon goes on. */
 export class Endpoint {
@@ -11,6 +14,7 @@ export class Endpoint {
   readonly #logger: Logger;
   #http: HttpConfig | false = false;
   #server: StatusServer | undefined;
+  #toldAt = Number.NEGATIVE_INFINITY;
 
   constructor(served: Served, logger: Logger) {
     this.#served = served;
@@ -49,9 +53,18 @@ export class Endpoint {
     if (http === false) return undefined;
     const { listen, token, allowedHosts } = http;
     const names = [...(this.#served.allowedHosts ?? []), ...allowedHosts];
-    const server = await startServer({ ...this.#served, listen, token, allowedHosts: names });
+    const server = await startServer({
+      ...this.#served,
+      ...{ listen, token, allowedHosts: names, failed: (error) => this.#failed(error) },
+    });
     this.#logger.info({ url: server.url }, 'status and metrics are served');
     return server;
+  }
+
+  #failed(err: unknown): void {
+    if (performance.now() - this.#toldAt < REMIND_EVERY) return;
+    this.#toldAt = performance.now();
+    this.#logger.error({ err }, 'the status cannot be read: a request was answered with 500, or a page had no update');
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Config, OutputConfig } from '../config/config.ts';
 import type { ConfigDiff } from '../config/diff.ts';
+import { Secret } from '../secret.ts';
 
 /** What a reload is judged by: the two configs, and what the store knows. */
 
@@ -33,9 +34,13 @@ export type Subject =
   | { readonly feed: string }
   | { readonly section: 'store' | 'log' | 'mimecast' };
 
-/** Where an output's events go, told apart by its type too. */
+/**
+ * Where an output's events go, to be compared and never told: its type, its destination, and what tells two places behind one address
+ * apart. A token is none of it, since tokens are rotated.
+ */
 export function targetOf({ type, options }: OutputConfig): string {
-  return `${type.type} ${type.target(options)}`;
+  const { url, index } = options as { readonly url?: unknown; readonly index?: unknown };
+  return JSON.stringify([type.type, type.target(options), url instanceof Secret ? url.read() : url, index]);
 }
 
 export function byName<T extends { readonly name: string }>(entries: readonly T[], name: string): T | undefined {

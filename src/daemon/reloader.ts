@@ -61,6 +61,9 @@ export class Reloader {
 
   async #reload(cause: Cause): Promise<void> {
     const { daemon, logger, read, now } = this.#parts;
+    const { store } = daemon;
+    // Also when nothing changes: `outputs forget` says that the next reload lets go of what was kept.
+    store.cursors.forgetGone(new Set(daemon.outputs.map(({ config }) => config.name)));
     const next = read();
     const diff = diffConfigs(this.#loaded.comparable, next.comparable);
     if (isEmpty(diff)) {
@@ -72,9 +75,6 @@ export class Reloader {
       return;
     }
     for (const { text, fields } of linesOf(diff)) logger.info(fields, `new config: ${text}`);
-    const { store } = daemon;
-    const served = daemon.outputs.map(({ config }) => config.name);
-    store.cursors.forgetGone(new Set(served));
     const upTo = await daemon.catchUp(diff.outputs.removed, PATIENCE);
     if (daemon.stopping.aborted) return;
     const { refusals, notes } = judge({
@@ -86,6 +86,8 @@ export class Reloader {
       return;
     }
     await daemon.apply(next.config, diff);
+    // What was still to begin did not: the next start reads the file.
+    if (daemon.stopping.aborted) return;
     for (const { subject, note } of notes) logger.info({ ...subject, note }, 'new config: to know');
     this.#accepted(next);
     logger.info({ config: next.file }, 'the new config is in force');

@@ -99,6 +99,8 @@ export class RunningOutputs {
    */
   async catchUp(names: readonly string[], patience: number): Promise<number> {
     const { store, signals } = this.#parts;
+    // Another process may have added events: a backfill, a variant that was shipped.
+    store.outbox.refresh();
     const { lastSeq } = store.outbox;
     const deadline = performance.now() + patience;
     const isWaitedFor = ({ config, dispatcher }: RunningOutput): boolean =>
@@ -135,7 +137,7 @@ export class RunningOutputs {
     this.#run(one);
   }
 
-  /** Finishes the batch in hand, makes the cursor durable and lets go of the receiver. */
+  /** Finishes the batch in hand, lets go of the receiver and makes the cursor durable; a disk that is full keeps no connection open. */
   async #end({ config, dispatcher, stopper, running }: Served): Promise<void> {
     const { store, logger } = this.#parts;
     stopper.ask();
@@ -143,9 +145,9 @@ export class RunningOutputs {
       logger.warn({ output: config.name }, 'a batch in hand took too long and is let go of; it is sent again');
     }
     try {
+      await isOverWithin(ABORT_PATIENCE, dispatcher.output.close());
       // A cursor in memory would be written with the next page, also after `outputs forget`.
       store.flush(config.name);
-      await isOverWithin(ABORT_PATIENCE, dispatcher.output.close());
     } catch (error) {
       logger.error({ err: error, output: config.name }, 'an output failed to stop');
     }

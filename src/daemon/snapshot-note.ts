@@ -28,7 +28,7 @@ export class SnapshotNote {
       api: null,
     });
     if (state === this.#kept) return;
-    this.#kept = state;
     this.#store.writeNote(SNAPSHOT_NOTE, snapshot, snapshot.now);
+    this.#kept = state;
   }
 }

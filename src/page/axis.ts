@@ -36,7 +36,7 @@ export function ticksOf({ from, until, span }: Axis): Tick[] {
 /** Labels that would run into `now` or over the edge are left out; the lines of their ticks stay. */
 export function axisLabels(axis: Axis): Html {
   const room = (axis.until - axis.from) / 13;
-  const labels = ticksOf(axis).filter(({ at }) => at - axis.from > room / 1.6 && axis.until - at > room * 1.4);
+  const labels = ticksOf(axis).filter(({ at }) => at - axis.from > room / 1.6 && axis.until - at > room * 1.8);
   return html`<svg class="axis" width="100%" height="16" aria-hidden="true" focusable="false">${labels.map(
     ({ at, label }) => html`<text x="${across(axis, at)}%" y="12" text-anchor="middle">${label}</text>`,
   )}<text x="100%" y="12" text-anchor="end">now</text></svg>`;

@@ -1,3 +1,4 @@
+import { cutMiddle } from '../status/text.ts';
 import type { RecentEvent, View } from '../status/view.ts';
 import { count, exactMoment } from '../status/words.ts';
 import { type Html, html } from './html.ts';
@@ -8,6 +9,7 @@ import { timeOf } from './row.ts';
 const FILE = 34;
 const ADDRESS = 40;
 const WORD = 14;
+const OUTPUT = 16;
 const ID_SHOWN = 8;
 const MOST_NAMED = 2;
 
@@ -56,7 +58,7 @@ export function acceptance({ acceptedBy, pending }: RecentEvent, outputs: number
   const filtered = pending.filter(({ why }) => why === 'filtered');
   const rest = pending.filter(({ why }) => why !== 'filtered');
   const words = [...rest.slice(0, MOST_NAMED), ...filtered.slice(0, rest.length === 0 ? MOST_NAMED : 0)].map(
-    ({ output, why }) => `${output} ${WHY[why]}`,
+    ({ output, why }) => `${cutMiddle(output, OUTPUT)} ${WHY[why]}`,
   );
   const wanted = outputs - filtered.length;
   const number =

@@ -1,3 +1,4 @@
+import type { EventFields } from '../event.ts';
 import type { Recent, RecentVariant, View } from '../status/view.ts';
 import { count, counted, listed, moment } from '../status/words.ts';
 import { shortId } from './events.ts';
@@ -8,8 +9,8 @@ import { foldButton } from './row.ts';
 
 const MOST_SHOWN = 5;
 const VALUE = 40;
-/** Fields with a closed vocabulary: they name nobody, and so are shown when names are masked. */
-const NAMELESS: ReadonlySet<string> = new Set(['result', 'actionTriggered', 'route', 'definition']);
+/** Fields with a small vocabulary, or set by an administrator: they name nobody, and so are shown when names are masked. */
+const NAMELESS: ReadonlySet<string> = new Set<keyof EventFields>(['result', 'action', 'route', 'policy']);
 
 /** What was kept instead of sent: events that an output refused for good, and records that came again with other content. */
 export function keptOf(view: View, masked: boolean): Html {

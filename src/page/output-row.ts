@@ -13,6 +13,23 @@ export const OUTPUT_COLUMNS = ['Output', 'Waiting', 'Lag', 'Rate'] as const;
 /** A failure that is over gets words above it when it takes this part of the row; a shorter one is drawn, and told in the sentence. */
 const WORTH_A_LABEL = 1 / 60;
 
+/** Products as they are written; a type without one is told as the config has it. */
+const PRODUCTS: Readonly<Record<string, string>> = {
+  datadog: 'Datadog',
+  elasticsearch: 'Elasticsearch',
+  file: 'File',
+  'google-secops': 'Google SecOps',
+  kafka: 'Kafka',
+  loki: 'Loki',
+  nats: 'NATS',
+  otlp: 'OTLP',
+  sentinel: 'Microsoft Sentinel',
+  'splunk-hec': 'Splunk HEC',
+  sumologic: 'Sumo Logic',
+  syslog: 'Syslog',
+  webhook: 'Webhook',
+};
+
 /** Where events go: how many wait, for how long, and how fast they are accepted. */
 export function outputRow(output: OutputReport, view: View): Html {
   const drawn = view.outputs.get(output.name);
@@ -44,7 +61,7 @@ export function outputRow(output: OutputReport, view: View): Html {
 
 function aboutOf(output: OutputReport, drawn: OutputTimeline | undefined, now: number): Html[] {
   const lines = [
-    html`<p class="how">${output.type}, ${output.target.replace(/^https:\/\//, '')}</p>`,
+    html`<p class="how">${PRODUCTS[output.type] ?? output.type}, ${output.target.replace(/^https:\/\//, '')}</p>`,
     html`<p class="means">Accepted = ${output.accepted}</p>`,
   ];
   const over = output.trouble === null ? drawn?.lastOver : null;

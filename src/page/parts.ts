@@ -1,9 +1,10 @@
+import { mimecastWords } from '../status/closing-words.ts';
 import type { View } from '../status/view.ts';
 import { clock } from '../status/words.ts';
 import { icon, stylesheet } from './assets.ts';
 import { newestEvents } from './events.ts';
 import { FEED_COLUMNS, feedRow } from './feed-row.ts';
-import { footerOf, mimecastNote } from './footer.ts';
+import { footerOf } from './footer.ts';
 import { headOf, titleOf } from './head.ts';
 import { type Html, html } from './html.ts';
 import { keptOf } from './kept.ts';
@@ -43,7 +44,7 @@ export function render(view: View, masked: boolean): Rendering {
     parts: {
       head: headOf(view),
       'to-do': html`${toDoList(report)}${firstSteps(report)}`,
-      'feeds-note': html`${mimecastNote(report)}`,
+      'feeds-note': html`${mimecastWords(report)}`,
       feeds: table(
         'Feeds',
         FEED_COLUMNS,

@@ -1,6 +1,7 @@
 import type { Mark } from '../status/condition.ts';
 import { tries } from '../status/finding.ts';
 import type { Trouble } from '../status/snapshot.ts';
+import { iso } from '../status/words.ts';
 import { type Axis, axisLabels } from './axis.ts';
 import { type Html, html, type Inset } from './html.ts';
 import { smallMark } from './marks.ts';
@@ -74,7 +75,7 @@ export function foldButton(name: string, folded: string): Html {
 
 /** A time that machines can read as well. */
 export function timeOf(at: number, words: string): Html {
-  return html`<time datetime="${new Date(at).toISOString()}">${words}</time>`;
+  return html`<time datetime="${iso(at)}">${words}</time>`;
 }
 
 function drawn({ value, below, isTrouble, isPlain }: Figure): Html {

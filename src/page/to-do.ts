@@ -27,12 +27,17 @@ ${problems.map((problem) => rowOf(problem, now))}</tbody></table>`;
 
 function rowOf(problem: Problem | Note, now: number): Html {
   const { severity, what, detail, since, sinceDetail } = problem;
-  return html`<tr data-key="${what}"><th scope="row">${smallMark(severity === 'note' ? 'idle' : severity)}<span class="what">${what}</span>${
+  return html`<tr data-key="${nameOf(problem)}"><th scope="row">${smallMark(severity === 'note' ? 'idle' : severity)}<span class="what">${what}</span>${
     detail === null ? null : html`<span class="detail">${sentence(detail)}</span>`
   }</th><td class="since">${since === null ? html`<span class="unknown">–</span>` : html`<span class="label" aria-hidden="true">Since</span> ${timeOf(since, momentOf(since, now))} <span class="ago">${duration(now - since)} ago</span>`}${
     sinceDetail === null ? null : html`<span class="ago">${sinceDetail}</span>`
   }</td><td class="do"><p>${withCode(problem.do.sentence)}</p>${problem.do.command === null ? null : command(problem.do.command)}</td></tr>
 `;
+}
+
+/** What it is about without its figures: a problem whose numbers move stays the same row, with the focus and the selection in it. */
+function nameOf({ what }: Problem | Note): string {
+  return what.replace(/(?<= )\d[\d.,:]*/g, '#');
 }
 
 /** A command and the button that copies it. It breaks before its options, so that a narrow screen shows each whole. */

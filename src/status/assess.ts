@@ -170,7 +170,7 @@ function outputWords(output: OutputSnapshot, condition: OutputCondition, at: num
     case 'accepting':
       return output.rejects > 0 ? `Accepting, ${counted(output.rejects, 'reject')}` : 'Accepting';
     case 'nothing_sent':
-      return output.rejects > 0 ? `Only ${counted(output.rejects, 'reject')} so far` : 'Nothing sent yet';
+      return output.rejects > 0 ? `Only ${counted(output.rejects, 'reject')} so far` : 'Nothing sent since start';
     case 'catching_up':
       return 'Catching up';
     case 'stopped':

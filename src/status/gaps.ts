@@ -26,13 +26,13 @@ export function unreadTime(feed: FeedSnapshot, snapshot: Snapshot): Finding[] {
   ];
 }
 
-/** `1 d 4 h`, and of several all of them. */
+/** `1 d 4 h went unread`, and of several all of them. */
 function detailOf(gaps: readonly Gap[]): string {
   const [oldest] = gaps;
   const lengths = gaps.map(({ from, until }) => until - from);
   const total = duration(lengths.reduce((sum, length) => sum + length, 0));
-  if (oldest === undefined || gaps.length === 1) return total;
-  return `${duration(oldest.until - oldest.from)}; with ${counted(gaps.length - 1, 'later gap')} ${total} in all`;
+  if (oldest === undefined || gaps.length === 1) return `${total} went unread`;
+  return `${duration(oldest.until - oldest.from)} went unread; with ${counted(gaps.length - 1, 'later gap')} ${total} in all`;
 }
 
 function stillThere(gap: Gap, at: number): boolean {

@@ -60,13 +60,13 @@ function pauseWords(
     case 'store_full':
       return {
         why: 'the store is full',
-        detail: `${bytes(store.bytes)} of ${bytes(store.maxSize)}`,
+        detail: `${bytes(store.bytes)} of ${bytes(store.maxSize)} are used`,
         act: 'Cure the output that holds events back, or raise store.maxSize.',
       };
     case 'disk_full':
       return {
         why: 'the disk is full',
-        detail: `${bytes(store.freeDisk)} free, ${bytes(store.minFreeDisk)} wanted`,
+        detail: `${bytes(store.freeDisk)} are free, ${bytes(store.minFreeDisk)} are wanted`,
         act: 'Free space on the disk of the store.',
       };
     case 'disk_unwritable':
@@ -96,10 +96,12 @@ function clockSkew(snapshot: Snapshot): Finding[] {
   const { api, host } = snapshot;
   if (api.clockSkewMs === null || !isClockSkewed(snapshot)) return [];
   const direction = api.clockSkewMs > 0 ? 'ahead of' : 'behind';
-  const what = `This machine's clock is ${skewWords(api.clockSkewMs)} ${direction} Mimecast's. Nothing is missed`;
-  return alone(`${what}.`, {
+  const skew = skewWords(api.clockSkewMs);
+  const what = `This machine's clock is ${skew} ${direction} Mimecast's`;
+  return alone(`${what}. Nothing is missed.`, {
     severity: 'warn',
     what,
+    detail: `Nothing is missed: reading goes by Mimecast's clock. The lag of feeds is told ${skew} too ${api.clockSkewMs > 0 ? 'long' : 'short'}`,
     do: { sentence: `Check the time synchronisation of ${host}:`, command: 'chronyc tracking' },
   });
 }

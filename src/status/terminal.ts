@@ -116,7 +116,9 @@ class TerminalPage {
   }
 
   #problem(problem: Problem | Note, now: number): string[] {
-    const what = problem.detail === null ? problem.what : `${problem.what}: ${problem.detail}`;
+    const { what: told, detail } = problem;
+    // What begins with a capital is a sentence of its own.
+    const what = detail === null ? told : `${told}${/^[A-Z][a-z]+ /.test(detail) ? '.' : ':'} ${detail}`;
     const lines = this.#marked(problem.severity === 'note' ? 'idle' : problem.severity, what);
     if (problem.since !== null) {
       const ago = `${exactMoment(problem.since, now)}, ${duration(now - problem.since)} ago`;

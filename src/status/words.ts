@@ -124,7 +124,8 @@ function withDay(at: number, now: number, time: string): string {
   return sameDay(at, now) ? time : `${dayOf(at)} ${time}`;
 }
 
-function iso(at: number): string {
+/** As programs read it: `2026-11-23T14:02:11.000Z` */
+export function iso(at: number): string {
   return calendar(at).toISOString();
 }
 

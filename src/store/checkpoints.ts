@@ -7,6 +7,8 @@ export interface Walk {
   readonly to: number;
   /** Mimecast's token of the next page; an optimisation only, a refused one starts the window again. */
   readonly token: string | null;
+  /** What the token was given for; absent in stores of before it was kept. */
+  readonly pageSize?: number | undefined;
   /** Pages stored so far. */
   readonly pages: number;
   /** Where the window that was asked for begins, when `from` has moved on since. */
@@ -93,16 +95,15 @@ function checkpointOf(row: Row): Checkpoint {
  */
 function walkOf(text: string): Walk | null {
   const walk = parsedObject(text);
-  const { from, to, token, pages, askedFrom, unread = [] } = walk;
+  const { from, to, token, pages, pageSize, askedFrom, unread = [] } = walk;
   if (!isSecond(from) || !isSecond(to) || from > to) return null;
   if (token !== null && typeof token !== 'string') return null;
   if (!isCount(pages) || !(askedFrom === undefined || (isSecond(askedFrom) && askedFrom <= from))) return null;
   if (!Array.isArray(unread) || !unread.every(isSecond)) return null;
+  if (!(pageSize === undefined || isCount(pageSize))) return null;
   return {
-    from,
-    to,
-    token,
-    pages,
+    ...{ from, to, token, pages },
+    ...(pageSize !== undefined && { pageSize }),
     ...(askedFrom !== undefined && { askedFrom }),
     ...(unread.length > 0 && { unread }),
   };

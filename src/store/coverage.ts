@@ -72,6 +72,7 @@ export class Coverage {
   readonly #delete;
   readonly #supersede;
   readonly #complete;
+  readonly #unaccepted;
   readonly #bounds;
 
   constructor(db: Database, guard: Guard) {
@@ -101,6 +102,9 @@ export class Coverage {
       `SELECT from_at AS "from", to_at + ${SECOND} AS "until" FROM coverage
        WHERE feed = ? AND result = 'complete'`,
     );
+    this.#unaccepted = db.prepare<[string, number, number], Row>(
+      `SELECT ${COLUMNS} FROM coverage WHERE feed = ? AND from_at <= ? AND to_at >= ? AND result = 'complete' AND purpose <> 'backfill'`,
+    );
     this.#bounds = db.prepare<[string], { from: number | null; until: number | null }>(
       'SELECT begun_at AS "from", done_until AS "until" FROM checkpoint WHERE feed = ?',
     );
@@ -129,7 +133,10 @@ export class Coverage {
     if (!isLeft) return;
     const unread = purpose === 'backfill' ? [] : (page.unread ?? []).filter((second) => second >= readFrom);
     const ended = { ...row, endedAt: now };
-    for (const second of unread) this.#join({ ...ended, ...NO_COUNTS, from: second, to: second, result: 'missing' });
+    for (const second of unread) {
+      this.#uncover(feed, second);
+      this.#join({ ...ended, ...NO_COUNTS, from: second, to: second, result: 'missing' });
+    }
     const parts = uncovered({ from: readFrom, until: to + SECOND }, unread.map(secondAt));
     for (const [at, part] of parts.entries()) {
       this.#join({ ...ended, ...(at > 0 && NO_COUNTS), from: part.from, to: part.until - SECOND, result: page.end });
@@ -216,6 +223,17 @@ export class Coverage {
   #put(row: CoverageRow, id: number | undefined): void {
     if (id === undefined) this.#insert.run(row);
     else this.#update.run({ ...row, id });
+  }
+
+  /** A record that cannot be read has come up in a second that counts as read: it does no longer, unless a backfill has accepted it. */
+  #uncover(feed: string, second: number): void {
+    for (const row of this.#unaccepted.all(feed, second, second)) {
+      this.#delete.run(row.id);
+      const parts = uncovered({ from: row.from, until: row.to + SECOND }, [secondAt(second)]);
+      for (const [at, part] of parts.entries()) {
+        this.#insert.run({ ...row, ...(at > 0 && NO_COUNTS), from: part.from, to: part.until - SECOND });
+      }
+    }
   }
 
   /** Adds an ended window to the row of that day that it touches, or as a row of its own. */

@@ -77,7 +77,9 @@ export class Cursors {
   forgetGone(served: ReadonlySet<string>): void {
     const known = new Set(this.#load.all().map(({ output }) => output));
     for (const output of [...this.#positions.keys()]) {
-      if (!known.has(output) && !served.has(output)) this.#positions.delete(output);
+      if (known.has(output) || served.has(output)) continue;
+      this.#positions.delete(output);
+      this.#dirty.delete(output);
     }
   }
 

@@ -29,13 +29,16 @@ interface Stream {
 export class LiveStreams {
   readonly #render: (what: What) => Rendering;
   readonly #refresh: number;
+  readonly #failed: (error: unknown) => void;
   readonly #streams = new Set<Stream>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(render: (what: What) => Rendering, refresh: number) {
+  /** `failed` is told why an update could not be made. */
+  constructor(render: (what: What) => Rendering, refresh: number, failed: (error: unknown) => void) {
     this.#render = render;
     this.#refresh = refresh;
+    this.#failed = failed;
   }
 
   /** Takes the response over, and sends the whole page at once. Returns an answer instead when there is no room. */
@@ -90,7 +93,8 @@ export class LiveStreams {
     let rendering: Rendering;
     try {
       rendering = this.#render(first.what);
-    } catch {
+    } catch (error) {
+      this.#failed(error);
       // The store may be locked or broken: the connection is kept, and the page, which hears nothing, says that it knows nothing.
       for (const { response } of streams) response.write(':\n\n');
       return;

@@ -55,11 +55,13 @@ export interface PageOptions {
   readonly refresh: number;
   /** Whether those who may ask may also read names of people and files. */
   readonly mayShowNames: boolean;
+  /** Told why an update of a stream could not be made. */
+  readonly failed: (error: unknown) => void;
 }
 
-export function pageRoutes({ view, refresh, mayShowNames }: PageOptions): PageRoutes {
+export function pageRoutes({ view, refresh, mayShowNames, failed }: PageOptions): PageRoutes {
   const renderings = new Renderings(view, Math.min(LONGEST_FRESH, refresh / 2));
-  const streams = new LiveStreams((what) => renderings.of(what), refresh);
+  const streams = new LiveStreams((what) => renderings.of(what), refresh, failed);
   return {
     page: ({ url }) => {
       const query = pageQuery(url ?? '', mayShowNames);

@@ -27,6 +27,8 @@ export interface ServerOptions {
   readonly healthy: () => { readonly ok: boolean; readonly reason?: string };
   /** Brings the gauges up to date, before each scrape. */
   readonly collect?: () => void;
+  /** Told what went wrong with an answer that could not be made, each time: who asked is told nothing of it. */
+  readonly failed?: (error: unknown) => void;
   /** ms between two updates of a page that is open. Shorter than `IDLE_TIMEOUT`, which an open page would fall to otherwise. */
   readonly refresh?: number;
 }
@@ -77,16 +79,18 @@ interface Guard {
 
 /** Serves metrics, probes and status. Rejects with a `ForwarderError` when it cannot listen. */
 export async function startServer(options: ServerOptions): Promise<StatusServer> {
+  const failed = options.failed ?? (() => undefined);
   const page = pageRoutes({
     view: options.view,
     refresh: options.refresh ?? REFRESH,
     // The page alone shows something of mails. Metrics and status, which a public server gives to everybody, do not.
     mayShowNames: options.token !== undefined || isLoopback(options.listen.host),
+    failed,
   });
   const routes = routesOf(options, page);
   const guard = { token: options.token, allowedHosts: [options.listen.host, ...(options.allowedHosts ?? [])] };
   const server = createServer(LIMITS, (request, response) => {
-    void respond(request, response, routes, guard);
+    void respond(request, response, routes, guard, failed);
   });
   server.maxConnections = MAX_CONNECTIONS;
   server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
@@ -134,12 +138,14 @@ async function respond(
   response: ServerResponse,
   routes: ReadonlyMap<string, Route>,
   guard: Guard,
+  failed: (error: unknown) => void,
 ): Promise<void> {
   let answer: Answer | null;
   try {
     answer = await answerTo(request, response, routes, guard);
-  } catch {
+  } catch (error) {
     // The store may be locked or broken. What exactly is wrong is in the log; it is nothing to tell a stranger.
+    failed(error);
     answer = text(500, 'the status cannot be read now; the log says why\n');
   }
   if (answer === null) return;

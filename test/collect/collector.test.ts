@@ -8,7 +8,9 @@ import {
   contextFor,
   MINUTE,
   metricOf,
+  NOON,
   openStore,
+  pagesAsked,
   rethrow,
   SECOND,
   startSimulator,
@@ -111,7 +113,26 @@ describe('a stop', () => {
 
     // The next start goes on there.
     simulator.clearFaults();
-    await collectorFor(contextFor(simulator, store, { pageSize: 10 })).collector.catchUp();
+    const context = contextFor(simulator, store, { pageSize: 10 });
+    const fetchPage = vi.spyOn(context.client, 'fetchPage');
+    await collectorFor(context).collector.catchUp();
+    expect(pagesAsked(fetchPage)[0]).toMatchObject({ token: true });
+    expect(storedIds(store)).toEqual(visibleIds(simulator));
+  });
+
+  it('is gone on from without the token when pages have another size since', async () => {
+    mail(45);
+    simulator.inject(...parseFaults('slow:by=50ms'));
+    const { collector, stopping } = collectorFor(contextFor(simulator, store, { pageSize: 10 }));
+    collector.poll(rethrow);
+    await vi.waitFor(() => expect(storedIds(store)).toHaveLength(10), SOON);
+    stopping.abort();
+    await collector.idle();
+    simulator.clearFaults();
+    const context = contextFor(simulator, store, { pageSize: 50 });
+    const fetchPage = vi.spyOn(context.client, 'fetchPage');
+    await collectorFor(context).collector.catchUp();
+    expect(pagesAsked(fetchPage)[0]).toMatchObject({ token: false });
     expect(storedIds(store)).toEqual(visibleIds(simulator));
   });
 
@@ -190,6 +211,36 @@ describe('the schedule', () => {
     expect(polls.mock.calls.length).toBeLessThan(5);
     scheduler.stop();
     await collector.idle();
+  });
+
+  it('goes on after a clock that is set back by too little for a new plan', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: NOON + 900 });
+    onTestFinished(() => void vi.useRealTimers());
+    const { collector } = collectorFor(contextFor(simulator, store));
+    const scheduler = new Scheduler(collector, { poll: '* * * * * *', sweep: false }, rethrow);
+    const polls = vi.spyOn(collector, 'poll').mockReturnValue();
+    scheduler.start();
+    // The clock stands: after the first poll, the next two times are not later than that of the first.
+    vi.setSystemTime(NOON - 1000);
+    await vi.waitFor(() => expect(polls.mock.calls.length).toBeGreaterThanOrEqual(2), SOON);
+    scheduler.stop();
+  });
+
+  it('is not begun again by a new plan once it is stopped', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: NOON + 995 });
+    onTestFinished(() => void vi.useRealTimers());
+    const [stopped, witness] = [1, 2].map(() => {
+      const { collector } = collectorFor(contextFor(simulator, store));
+      const polls = vi.spyOn(collector, 'poll').mockReturnValue();
+      return { polls, scheduler: new Scheduler(collector, { poll: '* * * * * *', sweep: false }, rethrow) };
+    });
+    stopped?.scheduler.start();
+    stopped?.scheduler.stop();
+    stopped?.scheduler.replan();
+    witness?.scheduler.start();
+    await vi.waitFor(() => expect(witness?.polls).toHaveBeenCalled(), SOON);
+    expect(stopped?.polls).not.toHaveBeenCalled();
+    witness?.scheduler.stop();
   });
 
   it.each([

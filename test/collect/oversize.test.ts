@@ -79,6 +79,24 @@ describe('a page of 50 MB', () => {
     ]);
     expect(store.coverage.gaps('mail')).toEqual([]);
   });
+
+  it('is never followed by a larger one with the token of a smaller one, which may count in pages', async () => {
+    // The second half is in one second, where no page can be a first one.
+    simulator.add(...Array.from({ length: 120 }, (_, at) => large(minutesAgo(30, Math.min(at, 60)), `${at}`, 1000)));
+    const context = limited(contextFor(simulator, store, { pageSize: 40 }, clock));
+    const asked = vi.spyOn(context.client, 'fetchPage');
+    const poller = pollerOf(context);
+    for (let page = 0; page < 3; page += 1) {
+      await poller.pollOnce(NEVER);
+      expect(store.checkpoints.get('mail')?.walk?.token ?? null).toBeNull();
+    }
+    await readAll(poller);
+    const sizes = asked.mock.calls.map(([{ pageSize, pageToken }]) => ({ pageSize, isFirst: pageToken === undefined }));
+    const larger = sizes.filter(({ pageSize }, at) => pageSize > (sizes[at - 1]?.pageSize ?? pageSize));
+    expect(larger.length).toBeGreaterThan(0);
+    expect(larger.every(({ isFirst }) => isFirst)).toBe(true);
+    expect(storedIds(store)).toEqual(visibleIds(simulator));
+  });
 });
 
 describe('a record that fits into no answer', () => {
@@ -106,6 +124,16 @@ describe('a record that fits into no answer', () => {
     await readAll(pollerOf(limited(contextFor(simulator, store, { pageSize: 5 }, clock))));
     expect(storedIds(store)).toHaveLength(60);
     expect(store.coverage.gaps('mail')).toEqual([{ from: minutesAgo(50), until: minutesAgo(50, 1) }]);
+  });
+
+  it('is told as a gap too when it surfaces in a second that was read before', async () => {
+    const context = limited(contextFor(simulator, store, { pageSize: 20 }, clock));
+    const poller = new Poller(context, { ...OPTIONS, overlap: 15 * MINUTE }, memoryLog().logger);
+    await readAll(poller);
+    simulator.add(large(minutesAgo(5), 'giant', 2 * LIMIT));
+    clock.ms += MINUTE;
+    await readAll(poller);
+    expect(store.coverage.gaps('mail')).toEqual([{ from: minutesAgo(5), until: minutesAgo(5, 1) }]);
   });
 
   it('is accepted as lost by a backfill of its second, as `status` says', async () => {

@@ -101,7 +101,7 @@ describe('format', () => {
 
   it.each([
     ['a line that is not JSON', [], `${JSON.stringify(RECORD)}\n{broken\n`, 'line 2 of records is not JSON'],
-    ['too small a size', ['--max-bytes', '100'], '', 'at least 480'],
+    ['too small a size', ['--max-bytes', '100'], '', 'from 480 on'],
     ['a size that is none', ['--max-bytes', 'many'], '', 'whole number'],
   ])('%s is a mistake of usage', async (_, args, text, reason) => {
     const { code, stdout, stderr } = await type(['format', ...args, 'records'], { files: { records: text } });

@@ -66,8 +66,28 @@ describe('finding the file', () => {
 
   it('takes no other file when the named one is not there', () => {
     expect(mistakeOf(() => loadConfig({ file: join(folder, 'no.yaml'), env: ENV, tables })).message).toMatch(
-      /the config file .*no\.yaml does not exist/,
+      /^the config file .*no\.yaml does not exist$/,
     );
+  });
+
+  it.each([
+    [
+      '{',
+      'mimecast: { auth: { type: oauth2 }\nfeeds: []\n',
+      /:2:1: a \{ further up is not closed, expected its } above/,
+    ],
+    ['[', 'feeds:\n  - filter: [a, b\n  - type: x\n', /:3:3: a \[ further up is not closed, expected its ] above/],
+    ['indentation', 'mimecast:\n   auth: 1\n  proxy: 2\n', /the indentation does not fit/],
+  ])('tells an open bracket from a bad indentation: %s', (_, text, said) => {
+    expect(mistakeOf(() => load(text)).message).toMatch(said);
+  });
+
+  it('names the one choice once', () => {
+    const file = join(folder, 'one-choice.yaml');
+    const outputs = 'outputs: [{ name: screen, type: stdout }]\n';
+    writeFileSync(file, HEAD.replace('type: attachment', 'type: attachments') + outputs);
+    const { message } = mistakeOf(() => loadConfig({ file, env: ENV }));
+    expect(message).toMatch(/is "attachments", expected attachment$/);
   });
 
   it('says where it looked', () => {
@@ -348,6 +368,18 @@ describe('warnings', () => {
     expect(warnings(0o640)).toEqual([]);
     expect(warnings(0o644)).toEqual([expect.stringContaining(':3:62 outputs[0](q).token: a secret stands in a file')]);
     expect(warnings(0o644).join()).not.toContain('literal');
+  });
+
+  it.skipIf(process.platform === 'win32')('none about the made-up secret of a simulator', () => {
+    const auth = '{ type: oauth2, clientId: id, clientSecret: literal }';
+    const file = join(folder, 'simulated.yaml');
+    const warnings = (baseUrl: string) => {
+      writeFileSync(file, `mimecast: { baseUrl: ${baseUrl}, auth: ${auth} }\nfeeds: [{ type: attachment }]\n${screen}`);
+      chmodSync(file, 0o644);
+      return loadConfig({ file, env: ENV, tables }).warnings;
+    };
+    expect(warnings('"http://127.0.0.1:8787"')).toEqual([]);
+    expect(warnings('"https://127.0.0.1:8787"')).toEqual([expect.stringContaining('mimecast.auth.clientSecret')]);
   });
 
   it.each(['0.0.0.0:9464', '"[::]:9464"', 'forwarder.example:80', '127.0.0.1.evil.example:1'])(

@@ -24,6 +24,8 @@ interface Parts {
 }
 
 const SIEM = { name: 'siem', type: 'syslog', host: 'siem.example', protocol: 'tcp' };
+const HEC = { name: 'hec', type: 'splunk-hec', url: 'https://splunk.example:8088', token: 'not-shown', index: 'main' };
+const SUMO = 'https://collectors.sumologic.com/receiver/v1/http/';
 const DISK = { name: 'disk', type: 'file', path: '/var/log/mail.ndjson' };
 
 function load({ outputs = [SIEM, DISK], feeds = [{ type: 'attachment' }], more = {} }: Parts) {
@@ -100,6 +102,22 @@ describe('a reload is refused', () => {
     ]);
   });
 
+  it('when two outputs exchange their indexes, or their paths, behind one address', () => {
+    const hec = (name: string, index: string) => ({ ...HEC, name, index });
+    const indexes = verdictOf(
+      { outputs: [hec('a', 'main'), hec('b', 'sec')] },
+      { outputs: [hec('a', 'sec'), hec('b', 'main')] },
+    );
+    expect(rulesOf(indexes)).toEqual(['destination_moved b', 'destination_moved a']);
+    const sumo = (name: string, token: string) => ({ name, type: 'sumologic', url: `${SUMO}${token}` });
+    const paths = verdictOf(
+      { outputs: [sumo('a', 'not-shown-1'), sumo('b', 'not-shown-2')] },
+      { outputs: [sumo('a', 'not-shown-2'), sumo('b', 'not-shown-1')] },
+    );
+    expect(rulesOf(paths)).toEqual(['destination_moved b', 'destination_moved a']);
+    expect(JSON.stringify(paths)).not.toContain('not-shown');
+  });
+
   it('when an output is taken out while events wait for it', () => {
     const verdict = verdictOf({}, { outputs: [DISK] }, { waiting: { siem: 2 } });
     expect(rulesOf(verdict)).toEqual(['events_waiting siem']);
@@ -164,6 +182,18 @@ describe('a reload is made', () => {
     const second = { ...SIEM, name: 'second', filter: { result: ['malicious'] } };
     expect(rulesOf(verdictOf({}, { outputs: [SIEM, second, DISK] }))).toEqual([]);
     expect(rulesOf(verdictOf({ outputs: [SIEM, second] }, { outputs: [second] }))).toEqual([]);
+  });
+
+  it('when one hook takes the place of another behind one gateway, a token is rotated, or an index is another', () => {
+    const hook = (name: string) => ({ name, type: 'webhook', url: `https://gateway.example/${name}` });
+    expect(rulesOf(verdictOf({ outputs: [hook('tickets')] }, { outputs: [hook('alerts')] }))).toEqual([]);
+    const rotated = verdictOf({ outputs: [HEC] }, { outputs: [{ ...HEC, token: 'another' }] }, { waiting: { hec: 5 } });
+    expect(rotated).toEqual({ refusals: [], notes: [] });
+    const moved = verdictOf({ outputs: [HEC] }, { outputs: [{ ...HEC, index: 'sec' }] }, { waiting: { hec: 5 } });
+    expect([rulesOf(moved), notesOf(moved)]).toEqual([
+      [],
+      [expect.stringMatching(/^hec: 5 events wait, for the new destination/)],
+    ]);
   });
 
   it('when an output has another destination, and says what becomes of what waits', () => {

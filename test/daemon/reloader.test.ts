@@ -12,7 +12,7 @@ import { readiness } from '../../src/status/readiness.ts';
 import { Store } from '../../src/store/store.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { MINUTE, startSimulator } from '../collect/reading.ts';
-import { temporaryFolder } from '../deliver/delivering.ts';
+import { addEvents, temporaryFolder } from '../deliver/delivering.ts';
 import { MemoryStream } from '../telemetry/memory-stream.ts';
 import { writeConfig } from './running.ts';
 
@@ -234,7 +234,7 @@ describe('a reload is refused, and all is as it was', () => {
   });
 });
 
-it('an output that was taken out and forgotten begins anew when it comes back', async () => {
+it('an output that was taken out and forgotten holds nothing back after a reload, and begins anew when it comes back', async () => {
   mail(5);
   const outputs = [file('a'), file('b', { startFrom: 'now' })];
   const { daemon, reload, said } = await running({ outputs: [file('a'), file('b')] });
@@ -244,6 +244,9 @@ it('an output that was taken out and forgotten begins anew when it comes back', 
   await vi.waitFor(() => expect(daemon.snapshot().outputs).toMatchObject([{ cursor: 7 }]), SOON);
   expect(daemon.store.cursors.least()).toBe(5);
   forgetBeside(daemon.store.path, 'b');
+  await reload({ outputs: [file('a')] });
+  expect(said(NOTHING)).toHaveLength(1);
+  expect(daemon.store.cursors.least()).toBe(7);
   await reload({ outputs });
   expect(said(IN_FORCE)).toHaveLength(2);
   expect(daemon.store.cursors.all()).toEqual(
@@ -255,16 +258,118 @@ it('an output that was taken out and forgotten begins anew when it comes back', 
   expect(readFileSync(join(folder, 'b.ndjson'), 'utf8').trim().split('\n')).toHaveLength(5);
 });
 
-it('a stop in the midst of a reload waits for it, and begins nothing new', async () => {
-  const { daemon, reloader, log } = await running({ outputs: [file('a')] });
+it('an output whose batch hangs is changed when the batch has its answer; every event comes once', async () => {
+  const receiver = await slowReceiver();
+  const { daemon, reload, said } = await running({ outputs: [hook(receiver.url)] });
+  mail(5);
+  await vi.waitFor(() => expect(receiver.held).toBe(1), SOON);
+  const reloaded = reload({ outputs: [hook(receiver.url, { batch: { maxEvents: 7 } }), file('b')] });
+  // What is added does not wait for what hangs.
+  await vi.waitFor(() => expect(daemon.outputs.map(({ config }) => config.name)).toContain('b'), SOON);
+  expect([said(IN_FORCE).length, receiver.held]).toEqual([0, 1]);
+  receiver.letGo();
+  await reloaded;
+  mail(2);
+  await vi.waitFor(() => expect(daemon.snapshot().outputs).toMatchObject([{ cursor: 7 }, { cursor: 7 }]), SOON);
+  expect(receiver.lines).toHaveLength(7);
+  expect(new Set(receiver.lines)).toHaveLength(7);
+});
+
+it('a stop in the midst of a reload begins nothing new, and the new config is not said to be in force', async () => {
+  const receiver = await slowReceiver();
+  const { daemon, reloader, log, said } = await running({ outputs: [hook(receiver.url)] });
+  mail(5);
+  await vi.waitFor(() => expect(receiver.held).toBe(1), SOON);
+  const [before] = daemon.outputs;
   writeConfig(folder, simulator, {
-    outputs: [file('a', { format: 'cef' }), file('b')],
+    outputs: [hook(receiver.url, { batch: { maxEvents: 7 } }), file('b')],
     feeds: [FEED, { ...FEED, name: 'b' }],
   });
   reloader.ask('signal');
-  await daemon.stop();
+  await vi.waitFor(() => expect(daemon.outputs).toHaveLength(2), SOON);
+  const stopped = daemon.stop();
+  receiver.letGo();
+  await stopped;
+  expect(daemon.outputs[0]).toBe(before);
+  expect(daemon.feeds.map(({ config }) => config.name)).toEqual(['attachment']);
+  expect(said(IN_FORCE)).toEqual([]);
   expect(log.entries.filter(({ level }) => level === 'error')).toEqual([]);
+  const store = Store.open(daemon.store.path);
+  onTestFinished(() => store.close());
+  expect([receiver.lines.length, store.cursors.get('hook')]).toEqual([5, 5]);
 });
+
+it('an output that leaves lets go of its connection, also when its cursor cannot be written', async () => {
+  const receiver = await slowReceiver();
+  receiver.letGo();
+  const { daemon, reload, said } = await running({ outputs: [hook(receiver.url), file('b')] });
+  mail(5);
+  await vi.waitFor(() => expect(daemon.snapshot().outputs).toMatchObject([{ cursor: 5 }, { cursor: 5 }]), SOON);
+  await vi.waitFor(() => expect(daemon.store.cursors.isDurable('hook')).toBe(true), SOON);
+  expect(receiver.connections).toBe(1);
+  vi.spyOn(daemon.store, 'flush').mockImplementation(() => {
+    throw new Error('the disk is full');
+  });
+  await reload({ outputs: [file('b')] });
+  expect(said('an output failed to stop')).toHaveLength(1);
+  await vi.waitFor(() => expect(receiver.connections).toBe(0), { timeout: 1000, interval: 10 });
+});
+
+it('what another process has added counts for what an output that leaves still gets', async () => {
+  const { daemon } = await running({ outputs: [file('a')] });
+  const beside = Store.open(daemon.store.path);
+  addEvents(beside, 3);
+  beside.close();
+  expect(await daemon.catchUp(['a'], SOON.timeout)).toBe(3);
+  expect(daemon.store.cursors.get('a')).toBe(3);
+});
+
+function hook(url: string, more: object = {}) {
+  return { name: 'hook', type: 'webhook', url, gzip: false, startFrom: 'beginning', ...more };
+}
+
+/** Takes batches of lines, and answers none of them before it is let go. */
+async function slowReceiver() {
+  const waiting: (() => void)[] = [];
+  const lines: string[] = [];
+  let isSlow = true;
+  let connections = 0;
+  const server = createServer(async (request, response) => {
+    const body = (await request.toArray()).join('');
+    const answer = (): void => {
+      lines.push(...body.trim().split('\n'));
+      response.end();
+    };
+    if (isSlow) waiting.push(answer);
+    else answer();
+  });
+  server.on('connection', (socket) => {
+    connections += 1;
+    socket.on('close', () => {
+      connections -= 1;
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    lines,
+    get held() {
+      return waiting.length;
+    },
+    get connections() {
+      return connections;
+    },
+    letGo(): void {
+      isSlow = false;
+      for (const answer of waiting) answer();
+    },
+  };
+}
 
 /** As `outputs forget` does, in another process. */
 function forgetBeside(path: string, output: string): void {

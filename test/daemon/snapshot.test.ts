@@ -1,12 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { LeastBehind } from '../../src/daemon/least-behind.ts';
 import { Rates, refreshGauges, sampleBehind } from '../../src/daemon/snapshot.ts';
+import { SnapshotNote } from '../../src/daemon/snapshot-note.ts';
 import { parseFaults } from '../../src/simulate/faults.ts';
 import type { Simulator } from '../../src/simulate/simulator.ts';
 import { assess } from '../../src/status/assess.ts';
 import type { Snapshot } from '../../src/status/snapshot.ts';
 import { MINUTE, metricOf, recordAt, startSimulator } from '../collect/reading.ts';
 import { failure, ScriptedOutput } from '../deliver/delivering.ts';
+import { failAt } from '../store/harness.ts';
 import { openDaemon, scripted } from './running.ts';
 
 describe('the rate of an output', () => {
@@ -174,6 +176,19 @@ describe('the snapshot of a daemon', () => {
     const { daemon } = openDaemon(simulator);
     await daemon.runOnce(1);
     expect(JSON.stringify(daemon.snapshot())).not.toContain(simulator.credentials.clientSecret);
+  });
+});
+
+describe('the snapshot that is noted', () => {
+  it('is noted again after a write that failed, also when nothing has changed since', async () => {
+    const { daemon } = openDaemon(await startSimulator());
+    const note = new SnapshotNote(daemon.store);
+    const snapshot = daemon.snapshot();
+    const mend = failAt(daemon.store.path, 'note');
+    expect(() => note.keep(snapshot)).toThrow();
+    mend();
+    note.keep(snapshot);
+    expect(note.at).toBe(snapshot.now);
   });
 });
 

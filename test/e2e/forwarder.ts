@@ -7,7 +7,7 @@ import { stringify } from 'yaml';
 import type { Simulator } from '../../src/simulate/simulator.ts';
 
 /** The program as it is shipped. */
-const MAIN = resolve(import.meta.dirname, '../../dist/main.js');
+export const MAIN = resolve(import.meta.dirname, '../../dist/main.js');
 
 export interface Ended {
   /** 128 + the signal's number is not used: a process that was killed has `null` here. */

@@ -1,10 +1,11 @@
-import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseFaults } from '../../src/simulate/faults.ts';
 import { Simulator } from '../../src/simulate/simulator.ts';
 import { SyslogReceiver } from '../fakes/syslog-receiver.ts';
-import { Forwarder } from './forwarder.ts';
+import { Forwarder, MAIN } from './forwarder.ts';
 import { compare, EXACTLY_ONCE, expectedIds, idsOf } from './truth.ts';
 
 const DEADLINE = { timeout: 20_000, interval: 50 };
@@ -39,6 +40,16 @@ function toSyslog(more: object = {}): void {
     ...more,
   });
 }
+
+it.skipIf(process.platform !== 'linux')('a result that cannot be written whole is not exit code 0', () => {
+  const full = openSync('/dev/full', 'w');
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, 'config', 'schema'], {
+    stdio: ['ignore', full, 'pipe'],
+    encoding: 'utf8',
+  });
+  closeSync(full);
+  expect([status, stderr]).toEqual([1, 'mimecast-forwarder: standard output cannot be written (ENOSPC)\n']);
+});
 
 describe('signals', () => {
   it('SIGTERM: exit 0 within 10 s, also with an output that hangs; a restart goes on', {

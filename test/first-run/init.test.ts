@@ -248,6 +248,15 @@ describe('init without a terminal', () => {
     expect(readdirSync(join(folder, 'config')).sort()).toEqual(['forwarder.yaml', 'mimecast-client-secret']);
   });
 
+  it('takes no folder for the config, with --force neither: the secret would be replaced and the config not written', async () => {
+    mkdirSync(config, { recursive: true });
+    const secretFile = join(folder, 'config', 'mimecast-client-secret');
+    writeFileSync(secretFile, 'older');
+    const { code, stderr } = await init([...MIMECAST, ...TO_FILE, '--force'], [SECRET]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`${config} is a folder`)]);
+    expect(readFileSync(secretFile, 'utf8')).toBe('older');
+  });
+
   it('with --online exits 1 when something does not answer, and keeps what it wrote', async () => {
     const url = `http://127.0.0.1:${await closedPort()}`;
     const { code, stdout } = await init(['--region', url, '--client-id', 'a', ...TO_FILE, '--online'], [SECRET]);

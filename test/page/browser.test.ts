@@ -188,6 +188,51 @@ describe.skipIf(!chromiumIsInstalled)('the page in Chromium', () => {
     expect(page.complaints).toEqual([]);
   });
 
+  it('speaks of a new verdict, not of figures that move', async () => {
+    let view = healthyView();
+    await look(() => view);
+    const watch = `new MutationObserver((all) => all.forEach(({ target }) => {
+      const element = target.nodeType === 3 ? target.parentElement : target;
+      heardAs.push(element.closest('[aria-live]').ariaLive);
+    })).observe(document.querySelector('h1'), { subtree: true, childList: true, characterData: true })`;
+    await page.evaluate(`window.heardAs = []; ${watch}; 0`);
+    const { report } = view;
+    view = { ...view, report: { ...report, headline: report.headline.replace('09:31:20', '09:32:20') } };
+    await page.until(async () => (await page.text('h1')).includes('09:32:20'));
+    expect(await page.evaluate('[...new Set(heardAs)]')).toEqual(['off']);
+    view = troubledView();
+    await page.until(async () => (await page.text('h1')).startsWith('Output splunk'));
+    expect(await page.evaluate('heardAs')).toContain('polite');
+  });
+
+  it('loses none of two rows of one name', async () => {
+    const { recent, ...rest } = troubledView();
+    const twice = recent.variants.newest.slice(0, 1).flatMap((one) => [one, one]);
+    const view = { ...rest, recent: { ...recent, variants: { count: 2, newest: twice } } };
+    await look(() => view);
+    expect(await page.evaluate(`document.querySelectorAll('[data-key="variants"] li').length`)).toBe(2);
+  });
+
+  it('holds one connection, also after the machine slept or its clock was set', async () => {
+    await look(healthyView);
+    const streams = `EventSource = class extends EventSource { constructor(url) { super(url); streams.push(this); } }`;
+    await page.evaluate(`window.streams = []; ${streams}; 0`);
+    const open = 'streams.filter(({ readyState }) => readyState < 2).length';
+    for (const hours of [1, -1]) {
+      await page.evaluate(
+        `(() => { const real = Date.now.bind(Date), off = ${hours} * 3600000; Date.now = () => real() + off;
+          document.dispatchEvent(new Event('visibilitychange')); })()`,
+      );
+      const before = await page.evaluate<number>('streams.length');
+      await page.until(async () => (await page.evaluate<number>('streams.length')) > before);
+      await live();
+      const now = await page.evaluate<number>('performance.now()');
+      await page.until(async () => (await page.evaluate<number>('performance.now()')) > now + 3 * REFRESH);
+      expect(await page.evaluate(open)).toBe(1);
+    }
+    expect(page.complaints).toEqual([]);
+  });
+
   it('says that it hears nothing, and heals by itself', async () => {
     const figure = `getComputedStyle(document.querySelector('.figure')).color`;
     const server = await look(healthyView);
@@ -350,8 +395,8 @@ function withText(text: string): View {
 }
 
 /**
- * Elements and names of attributes of pages, as the browser's parser reads them; what marks invisible characters, and the sentences of the
- * headline, are as many as the text wants. Runs in the browser.
+ * Elements and names of attributes of pages, as the browser's parser reads them; what marks invisible characters, and the sentences and
+ * figures of the headline, are as many as the text wants. Runs in the browser.
  */
 function skeletonsOf(pages: string[]): string[] {
   const policy = (
@@ -377,7 +422,7 @@ function skeletonsOf(pages: string[]): string[] {
       ...new Parser().parseFromString(trusted?.createHTML(text) ?? text, 'text/html').querySelectorAll('*'),
     ];
     return elements
-      .filter(({ className }) => className !== 'chip' && className !== 'sentence')
+      .filter(({ className }) => !['chip', 'sentence', 'moving'].includes(String(className)))
       .map((element) => `${element.localName}[${element.getAttributeNames().join()}]`)
       .join(' ');
   });

@@ -13,6 +13,7 @@ function textOf(markup: { toString(): string }): string {
   return markup
     .toString()
     .replace(/<\/?bdi>/g, '')
+    .replace(/<span class="moving"[^>]*>([^<]*)<\/span>/g, '$1')
     .replace(/<[^>]*>/g, ' ')
     .replace(/&#39;/g, "'")
     .replace(/&quot;/g, '"')
@@ -84,6 +85,22 @@ describe('what to do', () => {
     );
   });
 
+  it('is told also when a time is one that no calendar holds', () => {
+    const report = assess(snapshot({ outputs: [output({ rejects: 1, lastRejectAt: 9e15 })] }));
+    const list = render({ ...healthyView(), report }, false).parts['to-do'].toString();
+    expect(list).toContain('<time datetime="9999-12-31T23:59:59.000Z">');
+  });
+
+  it('stays the same row while its figures move', () => {
+    const keys = (rejects: number): string[] => {
+      const report = assess(snapshot({ outputs: [output({ name: 'es-2', rejects })] }));
+      const list = render({ ...healthyView(), report }, false).parts['to-do'].toString();
+      return [...list.matchAll(/<tr data-key="([^"]*)"/g)].map(([, key = '']) => key);
+    };
+    expect(keys(3)).toEqual(['Output es-2 refused # events for good']);
+    expect(keys(1400)).toEqual(keys(3));
+  });
+
   it('is not there while there is nothing to do', () => {
     expect(render(healthyView(), false).parts['to-do'].toString()).toBe('');
   });
@@ -116,7 +133,7 @@ describe('feeds and outputs', () => {
 
   it('say where it goes, what accepted means, and the last error that is over', () => {
     const text = textOf(render(healthyView(), false).parts.outputs);
-    expect(text).toContain('splunk-hec, splunk.hallberg.example:8088 Accepted = acknowledged by the indexer');
+    expect(text).toContain('Splunk HEC, splunk.hallberg.example:8088 Accepted = acknowledged by the indexer');
     expect(text).toContain('Waiting 41 Lag 4 s oldest waiting Rate 122/min peak 129');
     expect(text).toContain('Last error 21 Nov 08:12, for 40 s: es.hallberg.example:9200 is busy (429)');
   });
@@ -162,6 +179,11 @@ describe('the newest events', () => {
     expect(events.toString()).not.toContain('\u202e');
   });
 
+  it('tell what became of a field that names nobody, also when they are masked', () => {
+    const { kept } = render(troubledView(), true).parts;
+    expect(textOf(kept)).toContain('action: none became user release.');
+  });
+
   it('send no name when they are masked', () => {
     const { events, kept } = render(troubledView(), true).parts;
     const sent = `${events}${kept}`;
@@ -175,6 +197,11 @@ describe('the newest events', () => {
     [{ acceptedBy: ['a', 'b', 'c'], pending: [{ output: 'd', why: 'next' }] }, 4, '3 of 4, d next'],
     [{ acceptedBy: ['a', 'b', 'c'], pending: [{ output: 'd', why: 'waits' }] }, 4, '3 of 4, d waits'],
     [{ acceptedBy: ['a', 'b', 'c'], pending: [{ output: 'd', why: 'filtered' }] }, 4, '3, d filters it'],
+    [
+      { acceptedBy: [], pending: [{ output: 'splunk-in-the-second-place-2', why: 'waits' }] },
+      1,
+      '0 of 1, splunk-i…place-2 waits',
+    ],
     [{ acceptedBy: [], pending: [{ output: 'a', why: 'rejected' }] }, 1, '0 of 1, a refused it'],
   ])('tell who has accepted each: %j of %i', (event, outputs, words) => {
     const rest = { id: '', at: 0, result: '', file: '', sender: '', recipient: '', route: '' };

@@ -138,7 +138,7 @@ const VARIANTS: Recent['variants'] = {
       shipped: false,
     },
     {
-      changes: [{ field: 'actionTriggered', was: 'none', became: 'user release' }],
+      changes: [{ field: 'action', was: 'none', became: 'user release' }],
       id: '90c4aa13'.padStart(32, '6b0485fc'),
       at: at('08:41:00', '2026-11-19'),
       shipped: false,

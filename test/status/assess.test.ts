@@ -191,7 +191,7 @@ describe('the headline', () => {
       'bad Output splunk refuses every event',
       'warn Output elastic refused 3 events for good',
       'warn Feed attachment read 1 record that does not fit',
-      "warn This machine's clock is 94 s ahead of Mimecast's. Nothing is missed",
+      "warn This machine's clock is 94 s ahead of Mimecast's",
       'warn The store is 95 % full: 9.5 GiB of 10 GiB',
     ]);
   });
@@ -221,7 +221,7 @@ describe('rows', () => {
   it.each<[string, string, Partial<OutputSnapshot>]>([
     ['ok', 'Accepting', {}],
     ['warn', 'Accepting, 3 rejects', { rejects: 3 }],
-    ['idle', 'Nothing sent yet', { lastAcceptedAt: null }],
+    ['idle', 'Nothing sent since start', { lastAcceptedAt: null }],
     ['at_work', 'Retrying since 09:30', { trouble: trouble() }],
     ['at_work', 'Catching up', { backlog: 9, oldestWaitingAt: NOW - HOUR }],
     ['bad', 'Refusing since 02:10', { trouble: refused }],

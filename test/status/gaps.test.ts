@@ -19,7 +19,7 @@ describe('a gap', () => {
       {
         severity: 'warn',
         what: 'Feed attachment was not read from 03:10:00 to 05:12:30',
-        detail: '2 h 2 min',
+        detail: '2 h 2 min went unread',
         since: at('03:10:00'),
         sinceDetail: null,
         do: {
@@ -55,7 +55,7 @@ describe('a gap', () => {
     const later = { from: NOW - HOUR, until: NOW - 30 * MINUTE };
     const { problems } = report(oldest, later);
     expect(problems).toHaveLength(1);
-    expect(problems[0]?.detail).toBe('2 h; with 1 later gap 2 h 30 min in all');
+    expect(problems[0]?.detail).toBe('2 h went unread; with 1 later gap 2 h 30 min in all');
   });
 
   it('is a warning: the daemon works, and is ready', () => {

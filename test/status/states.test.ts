@@ -196,7 +196,7 @@ const STATES: readonly [what: string, verdict: string, readyz: string, words: st
     snapshot({ store: { ...snapshot().store, paused: { reason: 'disk_unwritable', since: NOW } } }),
   ],
   ['accepts', 'ok', '', 'Accepting', withOutput({})],
-  ['has had nothing to send', 'ok', '', 'Nothing sent yet', withOutput({ lastAcceptedAt: null })],
+  ['has had nothing to send', 'ok', '', 'Nothing sent since start', withOutput({ lastAcceptedAt: null })],
   ['works off a backlog', 'at_work', '', 'Catching up', withOutput({ ...BACKLOG, leastBehindAt: NOW - MINUTE })],
   [
     'is slower than events come',

@@ -52,7 +52,8 @@ describe('the page in the terminal', () => {
         do     Fix the cause, then send them again:
                mimecast-forwarder rejects retry
 
-      ! This machine's clock is 94 s ahead of Mimecast's. Nothing is missed
+      ! This machine's clock is 94 s ahead of Mimecast's. Nothing is missed: reading
+        goes by Mimecast's clock. The lag of feeds is told 94 s too long
         do     Check the time synchronisation of soc-fwd-01:
                chronyc tracking
 
@@ -87,8 +88,8 @@ describe('the page in the terminal', () => {
       … attachment  -           -           09:28:38  0 new   First window
 
       OUTPUTS       WAITING     LAG         RATE              STATE
-      · splunk      0           none        -                 Nothing sent yet
-      · qradar      0           none        -                 Nothing sent yet
+      · splunk      0           none        -                 Nothing sent since start
+      · qradar      0           none        -                 Nothing sent since start
 
       Mimecast answers in 0.5 s, 2 of 60 requests a minute, clocks agree
       No gap in 12 d 23 h, no rejects, no variants. Store 68 KiB of 10 GiB, kept 30 d
@@ -143,7 +144,8 @@ describe('the page in the terminal', () => {
                 mimecast-forwarder rejects retry
 
       !  This machine's clock is 94 s ahead of Mimecast's. Nothing
-         is missed
+         is missed: reading goes by Mimecast's clock. The lag of
+         feeds is told 94 s too long
          do     Check the time synchronisation of soc-fwd-01:
                 chronyc tracking
 

@@ -22,8 +22,8 @@ const HOUR = 60 * MINUTE;
 
 /** Stores an empty page of a window. By default it is the only one, read by a poll, when Mimecast still had all of it. */
 function read(store: Store, from: number, to: number, more: Partial<CoveredPage & PageToStore> = {}): void {
-  const { purpose = 'poll', records = 0, end = 'complete', keptSince = 0, ...page } = more;
-  storePage(store, [], { now: to, coverage: { purpose, from, to, records, end, keptSince }, ...page });
+  const { purpose = 'poll', records = 0, end = 'complete', keptSince = 0, unread, ...page } = more;
+  storePage(store, [], { now: to, coverage: { purpose, from, to, records, end, keptSince, unread }, ...page });
 }
 
 function checkpoint(store: Store, begunAt: number, doneUntil: number): void {
@@ -184,6 +184,23 @@ describe('a gap', () => {
     expect(store.coverage.list(FEED).filter(({ purpose }) => purpose === 'poll')).toMatchObject([
       { result: 'complete' },
     ]);
+  });
+
+  it('is a second that was covered, when a record comes up in it that cannot be read, until a backfill accepts that', () => {
+    const store = openStore();
+    checkpoint(store, START, START + HOUR);
+    read(store, START, START + HOUR, { records: 9 });
+    const [first, late] = [START, START + 30 * MINUTE];
+    const gap = [late, late + SECOND];
+    read(store, START + 20 * MINUTE, START + HOUR, { unread: [late] });
+    expect(gapsOf(store)).toEqual([gap]);
+    read(store, START, START + HOUR, { purpose: 'sweep', unread: [first, late] });
+    expect(gapsOf(store)).toEqual([[first, first + SECOND], gap]);
+    expect(store.coverage.list(FEED).reduce((sum, { records }) => sum + records, 0)).toBe(9);
+    for (const second of [first, late]) read(store, second, second, { purpose: 'backfill', unread: [second] });
+    expect(gapsOf(store)).toEqual([]);
+    read(store, START, START + HOUR, { purpose: 'sweep', unread: [first, late] });
+    expect(gapsOf(store)).toEqual([]);
   });
 
   it('is left by a comparison that found something missing and did not store it', () => {

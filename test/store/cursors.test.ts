@@ -91,6 +91,18 @@ describe('a cursor that moves', () => {
   });
 });
 
+it('that another process has forgotten is not written again, also when it has moved meanwhile', () => {
+  const path = storePath();
+  const store = storeWithOutputs(path);
+  store.settle('archive', 7, [], START);
+  const other = openStore(path);
+  other.cursors.forget('archive');
+  other.close();
+  store.cursors.forgetGone(new Set(['siem']));
+  storePage(store, []);
+  expect(storedCursors(path)).toEqual({ siem: 0 });
+});
+
 describe('a settled batch with rejects', () => {
   it('is durable at once, the rejects with the cursor', () => {
     const path = storePath();

@@ -148,11 +148,13 @@ describe('/live', () => {
       if (isBroken) throw new Error('database is locked');
       return healthyView(span);
     };
-    const listener = new Listener(await serve({ view }));
+    const failures: unknown[] = [];
+    const listener = new Listener(await serve({ view, failed: (error) => failures.push(error) }));
     await expect.poll(() => listener.updates.length).toBeGreaterThan(0);
     isBroken = true;
     await expect.poll(() => /\n:\n/.test(listener.text.replaceAll('\r', '')), { timeout: 5000 }).toBe(true);
     expect(listener.text).not.toContain('locked');
+    expect(String(failures[0])).toContain('locked');
     const before = listener.updates.length;
     isBroken = false;
     await expect.poll(() => listener.updates.length).toBeGreaterThan(before);

@@ -116,8 +116,10 @@ describe('routes', () => {
     }
   });
 
-  it('answers 500 without a reason when the status cannot be read, and goes on', async () => {
+  it('answers 500 without a reason when the status cannot be read, tells the log, and goes on', async () => {
+    const failures: unknown[] = [];
     const { url } = await serve({
+      failed: (error) => failures.push(error),
       snapshot: () => {
         throw new Error(`database ${TOKEN} is locked`);
       },
@@ -125,6 +127,7 @@ describe('routes', () => {
     const answer = await fetch(`${url}/readyz`);
     expect(answer.status).toBe(500);
     expect(await answer.text()).not.toContain(TOKEN);
+    expect(failures).toEqual([new Error(`database ${TOKEN} is locked`)]);
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
   });
 });

@@ -178,10 +178,10 @@ function questionFor({
   description,
   choices,
 }: Asked): Omit<Question<unknown>, 'read'> {
-  const list = choices.map(([name, summary]) => (summary === '' ? name : `\n  ${name.padEnd(14)} ${summary}`));
+  const list = choices.map(([name, summary]) => (summary === '' ? ` ${name}` : `\n  ${name.padEnd(14)} ${summary}`));
   const about = [
     description.replaceAll('`', ''),
-    list.length > 0 ? `One of ${list.join(list[0]?.startsWith('\n') ? '' : ', ')}` : '',
+    list.length > 0 ? `One of${list.join(list[0]?.startsWith('\n') ? '' : ',')}` : '',
   ];
   return {
     text: `${key}${secret ? ' (is not shown)' : ''}`,

@@ -1,4 +1,14 @@
-import { existsSync, linkSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { codeOf, ForwarderError, UsageError } from '../../errors.ts';
 
@@ -10,7 +20,9 @@ export interface NewFile {
 
 /** Refuses what is there already, before anybody is asked anything. */
 export function requireAbsent(path: string, force: boolean): void {
-  if (!force && existsSync(path)) {
+  if (!existsSync(path)) return;
+  if (statSync(path).isDirectory()) throw new UsageError(`${path} is a folder`, 'Name a file in it: --config FILE.');
+  if (!force) {
     throw new UsageError(
       `${path} is there already, and is left as it is`,
       'Write another one with --config FILE, or replace it with --force.',

@@ -21,7 +21,7 @@ const state = {
   heard: textOf('clock'),
   /** @type {EventSource | null} */
   stream: null,
-  /** @type {number | null} When the connection is tried again. */
+  /** @type {number | null} When the connection is tried again, by the clock that never steps. */
   retryAt: null,
 };
 
@@ -42,22 +42,27 @@ setInterval(look, Math.min(1000, refresh / 2));
 document.addEventListener('click', clicked);
 // A machine that slept, or a tab that was frozen: nothing was heard meanwhile, and waiting for the next try would look broken.
 document.addEventListener('visibilitychange', () => {
-  if (document.visibilityState === 'visible' && isLate()) state.retryAt = Date.now();
+  if (document.visibilityState !== 'visible' || !isLate()) return;
+  lost();
+  state.retryAt = performance.now();
 });
 
+/** One stream at a time: a browser opens six connections to a host, and one that is forgotten is held for ever. */
 function connect() {
+  state.stream?.close();
+  state.retryAt = null;
   const stream = new EventSource(`live${location.search}`);
   state.stream = stream;
   stream.onmessage = ({ data }) => heard(JSON.parse(data));
   stream.onerror = () => {
-    stream.close();
     if (state.stream === stream) lost();
   };
 }
 
 function lost() {
+  state.stream?.close();
   state.stream = null;
-  state.retryAt = Date.now() + refresh;
+  state.retryAt = performance.now() + refresh;
 }
 
 /**
@@ -105,17 +110,16 @@ function heard(update) {
 
 /** Once a second: is it stale, is it time to try again, what does the bar say. */
 function look() {
-  if (isLate()) grow();
-  if (state.retryAt !== null && Date.now() >= state.retryAt) void retry();
   // A stream that is open and says nothing is as good as none.
-  if (isLate() && state.stream !== null) {
-    state.stream.close();
-    lost();
-  }
+  if (isLate() && state.stream !== null) lost();
+  if (isLate()) grow();
+  if (state.retryAt !== null && performance.now() >= state.retryAt) void retry();
 }
 
+/** By the clock that goes on while the machine sleeps. One that was set back says nothing: what was heard is then late as well. */
 function isLate() {
-  return Date.now() - state.heardAt > MISSED * refresh + 500;
+  const age = Date.now() - state.heardAt;
+  return age < 0 || age > MISSED * refresh + 500;
 }
 
 /** Says that nothing is known any more, and how old what is below is. */
@@ -136,7 +140,8 @@ function grow() {
     show(`? No word · ${host}`, root.dataset.staleIcon ?? '');
   }
   setText('age', ageWords(Date.now() - state.heardAt));
-  const wait = Math.max(1, Math.ceil(((state.retryAt ?? Date.now()) - Date.now()) / 1000));
+  const now = performance.now();
+  const wait = Math.max(1, Math.ceil(((state.retryAt ?? now) - now) / 1000));
   setText('said', state.retryAt === null ? 'No connection, trying again' : `No connection, trying again in ${wait} s`);
   setText('clock', '');
   setText('zone', '');

@@ -40,12 +40,17 @@ export function patch(now, next) {
  *
  * @param {Node} wanted
  * @param {ChildNode | null} at
- * @param {ReadonlyMap<string, ChildNode>} shown
+ * @param {Map<string, ChildNode>} shown
  * @returns {ChildNode | null}
  */
 function matchFor(wanted, at, shown) {
   const key = keyOf(wanted);
-  if (key !== null) return shown.get(key) ?? null;
+  if (key !== null) {
+    const match = shown.get(key) ?? null;
+    // Taken once: of two of the same name none may be lost.
+    shown.delete(key);
+    return match;
+  }
   return at !== null && at.nodeName === wanted.nodeName && keyOf(at) === null ? at : null;
 }
 
