@@ -30,7 +30,12 @@ export class Heartbeat {
     beat();
     void this.#every(BEAT_EVERY, beat).catch(onFatal);
     void this.#every(UPKEEP_EVERY, upkeep).catch(onFatal);
-    void watchClock(clockSet, signal).catch(onFatal);
+    const reset = async (stepMs: number): Promise<void> => {
+      clockSet(stepMs);
+      // What is past its retention is another matter now.
+      await upkeep();
+    };
+    void watchClock(reset, signal).catch(onFatal);
   }
 
   stop(): void {

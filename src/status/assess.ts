@@ -78,7 +78,8 @@ function reportFeed(feed: FeedSnapshot, snapshot: Snapshot): FeedReport {
 }
 
 function feedMark(feed: FeedSnapshot, { is }: FeedCondition, snapshot: Snapshot): Mark {
-  if (is === 'reading' && (feed.malformed > 0 || feed.gaps.length > 0)) return 'warn';
+  if (is === 'reading' && feed.gaps.length > 0) return 'bad';
+  if (is === 'reading' && feed.malformed > 0) return 'warn';
   return quietFeed(feed, snapshot) === null ? FEED_MARKS[is] : 'idle';
 }
 

@@ -8,15 +8,14 @@ export function unreadTime(feed: FeedSnapshot, snapshot: Snapshot): Finding[] {
   const [oldest] = feed.gaps;
   if (oldest === undefined) return [];
   const at = judgedAt(snapshot);
-  const span = `${exactMoment(oldest.from, at)} to ${exactMoment(oldest.until, at)}`;
-  const what = `Feed ${feed.name} was not read from ${span}`;
+  const what = `Feed ${feed.name} has a gap of ${duration(oldest.until - oldest.from)}`;
   return [
     {
-      headline: `${what}.${stillThere(oldest, at) ? '' : ' Mimecast does not keep that any more.'}`,
+      headline: headlineOf(feed.name, what, oldest, at),
       problem: {
-        severity: 'warn',
+        severity: 'bad',
         what,
-        detail: detailOf(feed.gaps),
+        detail: detailOf(feed.gaps, at),
         since: oldest.from,
         sinceDetail: null,
         do: { sentence: cure(oldest, at), command: backfillOf(feed.name, oldest) },
@@ -26,13 +25,23 @@ export function unreadTime(feed: FeedSnapshot, snapshot: Snapshot): Finding[] {
   ];
 }
 
-/** `1 d 4 h went unread`, and of several all of them. */
-function detailOf(gaps: readonly Gap[]): string {
+function headlineOf(feed: string, what: string, gap: Gap, at: number): string {
+  const length = duration(gap.until - gap.from);
+  if (!stillThere(gap, at)) return `Feed ${feed} misses ${length} for good: Mimecast no longer has them.`;
+  return gap.from < at - LIMITS.mimecastKeeps
+    ? `${what}. A part of it can still be read.`
+    : `${what}. It can still be read, until ${dayOf(gap.from + LIMITS.mimecastKeeps)}.`;
+}
+
+/** `03:10:00 to 03:57:00 was never read`, and how much all gaps are together. */
+function detailOf(gaps: readonly Gap[], at: number): string {
   const [oldest] = gaps;
+  if (oldest === undefined) return '';
+  const span = `${exactMoment(oldest.from, at)} to ${exactMoment(oldest.until, at)} was never read`;
+  if (gaps.length === 1) return span;
   const lengths = gaps.map(({ from, until }) => until - from);
   const total = duration(lengths.reduce((sum, length) => sum + length, 0));
-  if (oldest === undefined || gaps.length === 1) return `${total} went unread`;
-  return `${duration(oldest.until - oldest.from)} went unread; with ${counted(gaps.length - 1, 'later gap')} ${total} in all`;
+  return `${span}; with ${counted(gaps.length - 1, 'later gap')} ${total} in all`;
 }
 
 function stillThere(gap: Gap, at: number): boolean {

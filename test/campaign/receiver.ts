@@ -101,6 +101,9 @@ function serveClose(socket: Socket, stream: Socket): void {
     isBroken = true;
   });
   stream.on('data', (chunk: Buffer) => {
+    // Of TLS there may be more at hand, after a hole.
+    if (isBroken) return;
+    isBroken = manner === 'breaks';
     frames.push(manner === 'breaks' ? chunk.subarray(0, chunk.length / 2) : chunk);
     const fresh = frames.messages.slice(written);
     written = frames.messages.length;

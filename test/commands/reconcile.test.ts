@@ -148,8 +148,8 @@ it('status shows a gap with the command that closes it, and that command does', 
     problems: { severity: string; what: string; do: { command: string } }[];
   };
   expect(feeds[0]?.gaps).toEqual([{ from: now - 5 * HOUR - MINUTE + 1000, until: now - 3 * HOUR }]);
-  const problem = problems.find(({ what }) => what.startsWith('Feed attachment was not read from'));
-  expect(problem).toMatchObject({ severity: 'warn' });
+  const problem = problems.find(({ what }) => what.startsWith('Feed attachment has a gap of'));
+  expect(problem).toMatchObject({ severity: 'bad' });
   const [, ...args] = problem?.do.command.split(' ') ?? [];
   expect(await command(...args)).toMatchObject({ code: 0, stdout: expect.stringContaining('0 new, 2 known') });
   expect(inStore((store) => store.coverage.gaps('attachment'))).toEqual([]);

@@ -14,12 +14,12 @@ function report(...gaps: readonly Gap[]) {
 describe('a gap', () => {
   it('that Mimecast still keeps is told with the command that reads it, and until when', () => {
     const { headline, problems, verdict } = report({ from: at('03:10:00'), until: at('05:12:30') });
-    expect(headline).toBe('Feed attachment was not read from 03:10:00 to 05:12:30.');
+    expect(headline).toBe('Feed attachment has a gap of 2 h 2 min. It can still be read, until 23 Dec.');
     expect(problems).toEqual([
       {
-        severity: 'warn',
-        what: 'Feed attachment was not read from 03:10:00 to 05:12:30',
-        detail: '2 h 2 min went unread',
+        severity: 'bad',
+        what: 'Feed attachment has a gap of 2 h 2 min',
+        detail: '03:10:00 to 05:12:30 was never read',
         since: at('03:10:00'),
         sinceDetail: null,
         do: {
@@ -29,21 +29,21 @@ describe('a gap', () => {
         },
       },
     ]);
-    expect(verdict).toBe('warn');
+    expect(verdict).toBe('bad');
   });
 
   it('of which Mimecast keeps a part is told so', () => {
-    const [problem] = report({ from: NOW - 31 * DAY, until: NOW - 29 * DAY }).problems;
-    expect(problem?.do.sentence).toBe(
+    const { headline, problems } = report({ from: NOW - 31 * DAY, until: NOW - 29 * DAY });
+    expect(headline).toBe('Feed attachment has a gap of 2 d. A part of it can still be read.');
+    expect(problems[0]?.do.sentence).toBe(
       'Mimecast has what is after 24 Oct 2026 09:31:42 UTC, and less each second. Read it now:',
     );
   });
 
   it('that Mimecast keeps no more is told as a loss, with the command that accepts it', () => {
     const { headline, problems } = report({ from: NOW - 40 * DAY, until: NOW - 30 * DAY });
-    expect(headline).toBe(
-      'Feed attachment was not read from 14 Oct 09:31:42 to 24 Oct 09:31:42. Mimecast does not keep that any more.',
-    );
+    expect(headline).toBe('Feed attachment misses 10 d for good: Mimecast no longer has them.');
+    expect(problems[0]?.detail).toBe('14 Oct 09:31:42 to 24 Oct 09:31:42 was never read');
     expect(problems[0]?.do).toEqual({
       sentence: 'Look for those mails elsewhere. To accept the loss, ask Mimecast all the same:',
       command: 'mimecast-forwarder backfill --from 2026-10-14T09:31:42Z --to 2026-10-24T09:31:42Z --feed attachment',
@@ -55,12 +55,14 @@ describe('a gap', () => {
     const later = { from: NOW - HOUR, until: NOW - 30 * MINUTE };
     const { problems } = report(oldest, later);
     expect(problems).toHaveLength(1);
-    expect(problems[0]?.detail).toBe('2 h went unread; with 1 later gap 2 h 30 min in all');
+    expect(problems[0]?.detail).toBe(
+      '22 Nov 09:31:42 to 22 Nov 11:31:42 was never read; with 1 later gap 2 h 30 min in all',
+    );
   });
 
-  it('is a warning: the daemon works, and is ready', () => {
+  it('is trouble for an operator, though the daemon works, and is ready', () => {
     const one = snapshot({ feeds: [feed({ gaps: [{ from: NOW - DAY, until: NOW - HOUR }] })] });
-    expect(exitCodeOf(assess(one))).toBe(0);
+    expect(exitCodeOf(assess(one))).toBe(1);
     expect(readiness(one).ready).toBe(true);
   });
 });
