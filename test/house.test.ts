@@ -11,7 +11,7 @@ import { type Place, placesOf, type SourceFile, sourceFile, sourceFiles } from '
  * by one are rooms of their own, but those of the ground, which are one room.
  */
 const FLOORS: readonly (readonly string[])[] = [
-  ['errors.ts', 'event.ts', 'canonical.ts', 'secret.ts', 'options.ts', 'tls.ts'],
+  ['errors.ts', 'event.ts', 'canonical.ts', 'secret.ts', 'options.ts', 'tls.ts', 'certificates.ts'],
   ['retry.ts', 'formats/', 'telemetry/metrics.ts', 'status/snapshot.ts'],
   ['mimecast/', 'feeds/', 'outputs/', 'store/', 'simulate/'],
   // What the daemon knows of itself, and above it who tells it: the log, the status server.

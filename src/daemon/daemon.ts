@@ -89,6 +89,7 @@ export class Daemon {
       startedAt: host.now(),
       rates: new Rates(),
       leastBehind: new LeastBehind(),
+      certificates: [],
       refusedConfig: null,
     };
     this.#logbook = new Logbook(this.#live, logger);

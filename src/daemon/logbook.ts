@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { certificatesOf } from './certificates.ts';
 import { Recorder } from './recorder.ts';
 import { type LiveParts, sampleBehind, takeSnapshot } from './snapshot.ts';
 import { SnapshotNote } from './snapshot-note.ts';
@@ -48,6 +49,7 @@ export class Logbook {
   }
 
   #noteNow(): void {
+    this.#live.certificates = certificatesOf(this.#live);
     this.#note.keep(takeSnapshot(this.#live));
   }
 

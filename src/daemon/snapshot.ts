@@ -12,7 +12,7 @@ import {
 import { observeFeed, observeOutput, observeStore } from '../status/observe.ts';
 import { readiness } from '../status/readiness.ts';
 import { quietFor } from '../status/silence.ts';
-import type { FeedSnapshot, OutputSnapshot, Snapshot } from '../status/snapshot.ts';
+import type { FeedSnapshot, HeldCertificate, OutputSnapshot, Snapshot } from '../status/snapshot.ts';
 import { lengthOf } from '../store/spans.ts';
 import type { Store } from '../store/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -33,6 +33,8 @@ export interface LiveParts {
   readonly outputs: readonly RunningOutput[];
   readonly rates: Rates;
   readonly leastBehind: LeastBehind;
+  /** As last looked at; see `certificatesOf`. */
+  certificates: readonly HeldCertificate[];
   /** Set by a reload that failed: the config that is on the disk is not the one that runs. */
   refusedConfig: Snapshot['refusedConfig'];
 }
@@ -67,6 +69,7 @@ export function takeSnapshot(parts: LiveParts): Snapshot {
       heldUntil: client.heldBackMs > 0 ? now + client.heldBackMs : null,
       responseMs: client.responseMs ?? null,
     },
+    certificates: parts.certificates,
     refusedConfig: parts.refusedConfig,
   };
 }
@@ -160,6 +163,7 @@ export function refreshGauges(metrics: Metrics, snapshot: Snapshot): void {
     metrics.outputLag.set({ output: name }, age);
     metrics.outputRejects.set({ output: name }, rejects);
   }
+  setCertificates(metrics, snapshot.certificates ?? []);
   metrics.storeEvents.set(snapshot.store.events);
   metrics.storeSize.set(snapshot.store.bytes);
   metrics.storeMaxSize.set(snapshot.store.maxSize);
@@ -167,6 +171,17 @@ export function refreshGauges(metrics: Metrics, snapshot: Snapshot): void {
   metrics.storeMinFreeDisk.set(snapshot.store.minFreeDisk);
   metrics.apiHeldBack.set(Math.max(0, (snapshot.api.heldUntil ?? 0) - snapshot.now) / 1000);
   metrics.configInForce.set(snapshot.refusedConfig === null ? 1 : 0);
+}
+
+/** Begun anew each time: a certificate that is no more, with its output or without, leaves no series that would alarm for ever. */
+function setCertificates(metrics: Metrics, certificates: readonly HeldCertificate[]): void {
+  metrics.certificateNotAfter.reset();
+  metrics.certificateNotBefore.reset();
+  for (const { output, certificate, notBefore, notAfter } of certificates) {
+    const labels = { peer: output ?? 'mimecast', certificate };
+    metrics.certificateNotAfter.set(labels, notAfter / 1000);
+    metrics.certificateNotBefore.set(labels, notBefore / 1000);
+  }
 }
 
 const SPAN = 300_000;

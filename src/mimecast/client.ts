@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
+import type { CertificateValidity } from '../certificates.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Authorization, Grant } from './authorization.ts';
 import { MimecastError } from './errors.ts';
@@ -102,6 +103,11 @@ export class MimecastClient {
   /** Page requests of the last 60 seconds, to be compared with `requestsPerMinute`; the rare token calls are not among them. */
   get requestsLastMinute(): number {
     return this.#limiter.startedLastMinute;
+  }
+
+  /** How long the certificates are good that its connections rest on. Reads a file that has changed. */
+  certificates(): readonly CertificateValidity[] {
+    return this.#transport.certificates.validities();
   }
 
   /** How long nothing is sent yet because Mimecast's quota is used up, ms. */

@@ -5,6 +5,7 @@ import { getCACertificates } from 'node:tls';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { Agent, type Dispatcher, EnvHttpProxyAgent, ProxyAgent, request } from 'undici';
+import { Certificates } from '../certificates.ts';
 import { ForwarderError } from '../errors.ts';
 import { STRICT_TLS } from '../tls.ts';
 import { connectionFailure, TooLarge, unreadableEncoding } from './connection-failure.ts';
@@ -38,6 +39,7 @@ export type TransportOptions = Pick<MimecastOptions, 'baseUrl' | 'requestTimeout
 
 /** One HTTP exchange with Mimecast: connections, proxy, certificates, time and size limits. It knows nothing of the API. */
 export class Transport {
+  readonly certificates: Certificates;
   readonly #baseUrl: string;
   readonly #timeoutMs: number;
   readonly #dispatcher: Dispatcher;
@@ -46,7 +48,8 @@ export class Transport {
   constructor(options: TransportOptions) {
     this.#baseUrl = options.baseUrl;
     this.#timeoutMs = options.requestTimeout;
-    this.#dispatcher = dispatcherFor(options, this.#lifetime.signal);
+    this.certificates = new Certificates(options);
+    this.#dispatcher = dispatcherFor(options, this.certificates, this.#lifetime.signal);
   }
 
   /** Host and port, for messages. */
@@ -128,18 +131,20 @@ function cleanUtf8(bytes: Buffer): Buffer {
  */
 function dispatcherFor(
   { baseUrl, requestTimeout, proxy, caFile }: TransportOptions,
+  { checkServerIdentity }: Certificates,
   lifetime: AbortSignal,
 ): Dispatcher {
   const trust = caFile && { ca: trustedWith(caFile) };
   const socket = { ...STRICT_TLS, timeout: requestTimeout, signal: lifetime, ...trust };
+  const connect = { ...socket, checkServerIdentity };
   const agent = {
     headersTimeout: requestTimeout,
     bodyTimeout: requestTimeout,
     maxResponseSize: MAX_ANSWER_BYTES,
     allowH2: false, // maxResponseSize holds for HTTP/1.1 only
-    connect: socket,
+    connect,
   };
-  const proxied = { ...agent, requestTls: socket, proxyTls: socket };
+  const proxied = { ...agent, requestTls: connect, proxyTls: socket };
   try {
     if (proxy !== undefined) return new ProxyAgent({ ...proxied, uri: proxy.read() });
     return isLoopback(new URL(baseUrl)) ? new Agent(agent) : new EnvHttpProxyAgent(proxied);

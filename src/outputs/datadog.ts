@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { CertificateValidity } from '../certificates.ts';
 import type { ForwarderEvent, Severity } from '../event.ts';
 import { secret, size } from '../options.ts';
 import { encodeBody, gzipOption } from './http/body.ts';
@@ -93,6 +94,10 @@ class Datadog implements Output {
     const verdict = verdictOf(answer);
     if (!verdict.accepted) throw this.#poster.refusal(answer, verdict);
     return `${originOf(validate)} is there and knows the API key`;
+  }
+
+  certificates(): readonly CertificateValidity[] {
+    return this.#poster.certificates();
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { CertificateValidity } from '../certificates.ts';
 import type { ForwarderEvent } from '../event.ts';
 import { secret, size } from '../options.ts';
 import type { Secret } from '../secret.ts';
@@ -195,6 +196,10 @@ class Elasticsearch implements Output {
     }
     if (username === undefined || password === undefined) return {};
     return { authorization: `Basic ${base64(`${username}:${password.read()}`)}` };
+  }
+
+  certificates(): readonly CertificateValidity[] {
+    return this.#poster.certificates();
   }
 
   async close(): Promise<void> {

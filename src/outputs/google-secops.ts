@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { CertificateValidity } from '../certificates.ts';
 import type { ForwarderEvent } from '../event.ts';
 import type { Format } from '../formats/format.ts';
 import { secret, size } from '../options.ts';
@@ -121,6 +122,10 @@ class GoogleSecops implements Output {
     if (!verdict.accepted && verdict.disposition !== 'split') throw this.#api.refusal(answer, verdict);
     const heard = `it answered ${statusText(answer.status)} to an import without logs`;
     return `${this.#target} took the token for ${this.#options.logType}; ${heard}`;
+  }
+
+  certificates(): readonly CertificateValidity[] {
+    return this.#api.certificates();
   }
 
   async close(): Promise<void> {

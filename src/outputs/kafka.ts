@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Message } from 'kafkajs';
+import { Certificates, type CertificateValidity } from '../certificates.ts';
 import type { ForwarderEvent } from '../event.ts';
 import { type Item, type RequestOutcome, sendInChunks } from './http/chunks.ts';
 import { type KafkaOptions, kafkaOptions } from './kafka/options.ts';
@@ -33,12 +34,14 @@ export const kafka = defineOutput({
 
 class KafkaOutput implements Output {
   readonly #options: KafkaOptions;
+  readonly #certificates: Certificates;
   readonly #context: OutputContext;
   #session: KafkaSession | undefined;
   #idle: NodeJS.Timeout | undefined;
 
   constructor(options: KafkaOptions, context: OutputContext) {
     this.#options = options;
+    this.#certificates = new Certificates(options.tls);
     this.#context = context;
   }
 
@@ -59,6 +62,11 @@ class KafkaOutput implements Output {
     const partitions = await session.partitions(signal);
     this.#keepForAWhile();
     return `logged in to ${kafka.target(this.#options)}; the topic has ${partitions} partition${partitions === 1 ? '' : 's'}`;
+  }
+
+  /** Of the files only: the client library keeps its sockets to itself. */
+  certificates(): readonly CertificateValidity[] {
+    return this.#certificates.validities();
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { CertificateValidity } from '../certificates.ts';
 import type { ForwarderEvent } from '../event.ts';
 import type { Format } from '../formats/format.ts';
 import { duration, secret, size } from '../options.ts';
@@ -151,6 +152,10 @@ class Loki implements Output {
     const verdict = verdictOf(answer);
     if (!verdict.accepted) throw this.#poster.refusal(answer, verdict);
     return `${this.#target} takes pushes from us (${statusText(answer.status)})`;
+  }
+
+  certificates(): readonly CertificateValidity[] {
+    return this.#poster.certificates();
   }
 
   async close(): Promise<void> {

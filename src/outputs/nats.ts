@@ -1,3 +1,4 @@
+import { Certificates, type CertificateValidity } from '../certificates.ts';
 import type { ForwarderEvent } from '../event.ts';
 import type { Rendered } from '../formats/format.ts';
 import { publishFault, rejectionOf } from './nats/faults.ts';
@@ -43,12 +44,14 @@ function clearText({ servers, password, token, tls }: NatsOptions): ClearText | 
 
 class Nats implements Output {
   readonly #options: NatsOptions;
+  readonly #certificates: Certificates;
   readonly #context: OutputContext;
   readonly #target: string;
   #session: NatsSession | undefined;
 
   constructor(options: NatsOptions, context: OutputContext) {
     this.#options = options;
+    this.#certificates = new Certificates(options.tls);
     this.#context = context;
     this.#target = nats.target(options);
   }
@@ -83,6 +86,11 @@ class Nats implements Output {
       if (fault.reason !== 'auth') throw fault;
       return `logged in to ${this.#target}; these credentials may not ask which stream listens to it`;
     }
+  }
+
+  /** Of the files only: the client library keeps its sockets to itself. */
+  certificates(): readonly CertificateValidity[] {
+    return this.#certificates.validities();
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { CertificateValidity } from '../certificates.ts';
 import type { ForwarderEvent } from '../event.ts';
 import type { Format } from '../formats/format.ts';
 import { size } from '../options.ts';
@@ -110,6 +111,10 @@ class Otlp implements Output {
     if (!verdict.accepted) throw this.#poster.refusal(answer, verdict);
     this.#rejected(answer);
     return `${this.#target} accepted an empty request`;
+  }
+
+  certificates(): readonly CertificateValidity[] {
+    return this.#poster.certificates();
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { z } from 'zod';
+import type { CertificateValidity } from '../certificates.ts';
 import { ForwarderError } from '../errors.ts';
 import type { ForwarderEvent } from '../event.ts';
 import type { Format, Rendered } from '../formats/format.ts';
@@ -31,6 +32,11 @@ export interface Output {
    * touches nothing. Left out where an event has no form of its own on the wire, but is a part of a request.
    */
   preview?(event: ForwarderEvent): Rendered;
+  /**
+   * How long the certificates are good that its connections rest on; left out where it has none. Called every few seconds; may read
+   * files that have changed, and never throws.
+   */
+  certificates?(): readonly CertificateValidity[];
   /** Lets go of sockets and files. Idempotent; called when no send is in flight. */
   close(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import type { CertificateValidity } from '../certificates.ts';
 import type { ForwarderEvent } from '../event.ts';
 import type { Format, Rendered } from '../formats/format.ts';
 import { secret } from '../options.ts';
@@ -121,6 +122,10 @@ class Sentinel implements Output {
     if (!verdict.accepted && verdict.disposition !== 'split') throw this.#ingestion.refusal(answer, verdict);
     const heard = `it answered ${statusText(answer.status)} to an array without rows`;
     return `${this.#target} took the token for ${this.#options.streamName}; ${heard}, which proves no column of the table`;
+  }
+
+  certificates(): readonly CertificateValidity[] {
+    return this.#ingestion.certificates();
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import type { CertificateValidity } from '../certificates.ts';
 import type { ForwarderEvent } from '../event.ts';
 import { duration, secret, size } from '../options.ts';
 import { Acknowledgements } from './hec/acknowledgements.ts';
@@ -130,6 +131,10 @@ class SplunkHec implements Output {
       });
     }
     return `${this.#target} is healthy and takes the token, without indexer acknowledgement${FIRST_EVENT}`;
+  }
+
+  certificates(): readonly CertificateValidity[] {
+    return this.#collector.certificates();
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { CertificateValidity } from '../certificates.ts';
 import type { ForwarderEvent } from '../event.ts';
 import { secret, size } from '../options.ts';
 import type { Secret } from '../secret.ts';
@@ -93,6 +94,10 @@ class SumoLogic implements Output {
     const verdict = verdictOf(answer.status);
     if (!verdict.accepted && verdict.reason === 'auth') throw this.#poster.refusal(answer, verdict);
     return `${this.#target} is there; it answered HEAD with ${statusText(answer.status)}, only a POST proves the address`;
+  }
+
+  certificates(): readonly CertificateValidity[] {
+    return this.#poster.certificates();
   }
 
   async close(): Promise<void> {

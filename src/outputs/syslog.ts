@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { Certificates, type CertificateValidity } from '../certificates.ts';
 import type { ForwarderEvent } from '../event.ts';
 import type { Envelope, EnvelopeContext } from '../formats/envelopes/envelope.ts';
 import { envelopes, headerName } from '../formats/envelopes/index.ts';
@@ -136,7 +137,8 @@ export const syslog = defineOutput({
   notes: syslogNotes,
   profiles: syslogProfiles,
   create: (syslog, context) => {
-    return new SyslogOutput(wireTo(syslog, context.userAgent), {
+    const certificates = new Certificates(syslog.tls);
+    return new SyslogOutput(wireTo(syslog, context.userAgent, certificates), certificates, {
       format: context.format,
       envelope: envelopes[syslog.envelope],
       maxMessageBytes: maxMessageBytes(syslog),
@@ -163,10 +165,12 @@ interface Composition {
 
 class SyslogOutput implements Output {
   readonly #wire: Wire;
+  readonly #certificates: Certificates;
   readonly #composition: Composition;
 
-  constructor(wire: Wire, composition: Composition) {
+  constructor(wire: Wire, certificates: Certificates, composition: Composition) {
     this.#wire = wire;
+    this.#certificates = certificates;
     this.#composition = composition;
   }
 
@@ -184,6 +188,10 @@ class SyslogOutput implements Output {
 
   probe(signal: AbortSignal): Promise<string> {
     return this.#wire.probe(signal);
+  }
+
+  certificates(): readonly CertificateValidity[] {
+    return this.#certificates.validities();
   }
 
   close(): Promise<void> {
@@ -227,10 +235,10 @@ function joined(header: string, rendered: Rendered): Message {
   return line ? { head: header + line.head, tail: line.tail } : header + rendered.text;
 }
 
-function wireTo(syslog: SyslogOptions, userAgent: string): Wire {
+function wireTo(syslog: SyslogOptions, userAgent: string, certificates: Certificates): Wire {
   const endpoint = endpointOf(syslog);
   if (syslog.protocol === 'udp') return new Datagrams(endpoint, syslog.connectTimeout);
-  const dialer = new Dialer(endpoint, syslog.tls ?? { minVersion: 'TLSv1.2' }, syslog.connectTimeout);
+  const dialer = new Dialer(endpoint, syslog.tls ?? { minVersion: 'TLSv1.2' }, syslog.connectTimeout, certificates);
   // As RELP writes it: the name, a comma, the version.
   if (isRelp(syslog)) return new Relp(dialer, userAgent.replace('/', ','), syslog.sendTimeout);
   return syslog.confirm === 'close'

@@ -1,5 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import { z } from 'zod';
+import type { CertificateValidity } from '../certificates.ts';
 import type { ForwarderEvent } from '../event.ts';
 import type { Format, Rendered } from '../formats/format.ts';
 import { secret, size } from '../options.ts';
@@ -98,6 +99,10 @@ class Webhook implements Output {
     const headers = lowerCased(this.#options.headers);
     const answer = await this.#poster.exchange({ url: this.#options.url, method: 'HEAD', headers }, signal);
     return `${this.#target} is there; it answered HEAD with ${statusText(answer.status)}, only a POST proves the credentials`;
+  }
+
+  certificates(): readonly CertificateValidity[] {
+    return this.#poster.certificates();
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { FeedSnapshot, OutputSnapshot, Snapshot, Trouble } from './snapshot.ts';
+import type { FeedSnapshot, HeldCertificate, OutputSnapshot, Snapshot, Trouble } from './snapshot.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -25,6 +25,10 @@ export const LIMITS = {
   clockSkew: 5 * SECOND,
   /** Part of `store.maxSize` from which on the store is nearly full. */
   storeFull: 0.9,
+  /** A certificate that ends within so much time is to be renewed. */
+  certificateEnds: 14 * DAY,
+  /** Or within such a part of its life, if that is less: what is good for a day is renewed by a program, hours before its end. */
+  certificateLife: 1 / 6,
   /** How long Mimecast keeps its logs. */
   mimecastKeeps: 30 * DAY,
 } as const;
@@ -83,6 +87,17 @@ export function outputCondition(output: OutputSnapshot, snapshot: Snapshot): Out
   }
   if (isLate(output, snapshot)) return gainsNothing(output, snapshot) ?? { is: 'catching_up' };
   return { is: output.lastAcceptedAt === null ? 'nothing_sent' : 'accepting' };
+}
+
+/** The certificates that end soon, or have ended, the first to end first. */
+export function endingCertificates(snapshot: Snapshot): HeldCertificate[] {
+  const at = judgedAt(snapshot);
+  return (snapshot.certificates ?? [])
+    .filter(({ notBefore, notAfter }) => {
+      const notice = Math.min(LIMITS.certificateEnds, (notAfter - notBefore) * LIMITS.certificateLife);
+      return notAfter - at < notice;
+    })
+    .toSorted((a, b) => a.notAfter - b.notAfter);
 }
 
 /** True until the first window of a feed has been read: it has no checkpoint yet. */

@@ -1,3 +1,4 @@
+import { certificatesThatEnd } from './certificate-problems.ts';
 import { isClockSkewed, judgedAt, LIMITS } from './condition.ts';
 import { feedFailure, malformedRecords, missedSweep, signInRefused } from './feed-problems.ts';
 import type { Finding, Problem } from './finding.ts';
@@ -21,6 +22,7 @@ export function findings(snapshot: Snapshot): Finding[] {
     ...snapshot.outputs.flatMap((output) => rejectedEvents(output, snapshot)),
     ...snapshot.feeds.flatMap(malformedRecords),
     ...snapshot.feeds.flatMap((feed) => missedSweep(feed, snapshot)),
+    ...certificatesThatEnd(snapshot),
     ...clockSkew(snapshot),
     ...nearlyFull(snapshot),
   ];

@@ -1,4 +1,11 @@
-import { feedCondition, isClockSkewed, isStarting, outputCondition, sweepMissedSince } from './condition.ts';
+import {
+  endingCertificates,
+  feedCondition,
+  isClockSkewed,
+  isStarting,
+  outputCondition,
+  sweepMissedSince,
+} from './condition.ts';
 import { closedFilter, quietFeed } from './silence.ts';
 import type { Snapshot, Trouble } from './snapshot.ts';
 
@@ -19,6 +26,7 @@ export interface ReadinessNote {
     | 'feed_sweep_missed'
     | 'output_falling_behind'
     | 'output_filter_closed'
+    | 'certificate_ends'
     | 'clock_skewed'
     | 'config_refused';
   readonly feed?: string;
@@ -122,6 +130,9 @@ function notesOf(snapshot: Snapshot): ReadinessNote[] {
     }
     const closed = closedFilter(output, snapshot);
     if (closed) notes.push({ note: 'output_filter_closed', output: output.name, since: iso(closed.since) });
+  }
+  for (const { output } of endingCertificates(snapshot)) {
+    notes.push({ note: 'certificate_ends', ...(output === null ? {} : { output }) });
   }
   if (isClockSkewed(snapshot)) notes.push({ note: 'clock_skewed' });
   if (snapshot.refusedConfig) notes.push({ note: 'config_refused', since: iso(snapshot.refusedConfig.at) });

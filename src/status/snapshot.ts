@@ -1,3 +1,5 @@
+import type { CertificateValidity } from '../certificates.ts';
+
 /**
  * What is known of the daemon at one moment: the input of every verdict (`status`, `/readyz`, `/api/status`, alerts).
  * All of it can be read from the store, so that it can also be told while the daemon does not run.
@@ -15,6 +17,8 @@ export interface Snapshot {
   readonly outputs: readonly OutputSnapshot[];
   readonly store: StoreSnapshot;
   readonly api: ApiSnapshot;
+  /** That connections rest on. Absent in what a version that knew of none has noted. */
+  readonly certificates?: readonly HeldCertificate[];
   /** The config that a reload brought and that could not be applied: what runs is not what the file says. */
   readonly refusedConfig: { readonly at: number; readonly message: string; readonly hint?: string | null } | null;
 }
@@ -153,4 +157,9 @@ export interface ApiSnapshot {
   readonly heldUntil: number | null;
   /** Mean answer time over the last minutes, ms. */
   readonly responseMs: number | null;
+}
+
+export interface HeldCertificate extends CertificateValidity {
+  /** The output whose connections rest on it; null: those to Mimecast. */
+  readonly output: string | null;
 }

@@ -136,6 +136,17 @@ export class Metrics {
     LATE_SECONDS,
   );
 
+  readonly certificateNotAfter = this.#gauge(
+    'certificate_not_after_timestamp_seconds',
+    'When a certificate ends, seconds since 1970, by peer (an output, or mimecast) and certificate: receiver (what the peer showed last), client (our certFile), ca (of the authorities in caFile that have not ended, the first to end).',
+    ['peer', 'certificate'],
+  );
+  readonly certificateNotBefore = this.#gauge(
+    'certificate_not_before_timestamp_seconds',
+    'Since when the same certificate is good, seconds since 1970.',
+    ['peer', 'certificate'],
+  );
+
   readonly storeEvents = this.#gauge('store_events', 'Events in the store.', []);
   readonly storeSize = this.#gauge('store_size_bytes', 'Size of the store on disk, its write-ahead log included.', []);
   readonly storeMaxSize = this.#gauge('store_max_size_bytes', 'What the store may use: store.maxSize.', []);

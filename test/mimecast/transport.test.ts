@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
@@ -228,6 +229,22 @@ describe('TLS', () => {
     const server = await startApi({ cert: other.cert, key: other.key });
     const transport = transportTo(server.origin, { caFile: authority.caFile });
     await expect(transport.send(call, signal())).rejects.toMatchObject({ code: 'MIMECAST_CERTIFICATE' });
+  });
+
+  it.each(['directly', 'through a proxy'])('is kept in mind with its end, and so is caFile: %s', async (way) => {
+    const shown = authority.issue('localhost', 90);
+    const server = await startApi({ cert: shown.cert, key: shown.key });
+    const proxy = await HttpProxy.start();
+    closers.push(() => proxy.close());
+    const through = way === 'directly' ? {} : { proxy: `http://${proxy.host}` };
+    const transport = transportTo(server.origin, { caFile: authority.caFile, ...through });
+    expect(transport.certificates.validities()).toMatchObject([{ certificate: 'ca' }]);
+    await transport.send(call, signal());
+    expect(proxy.asked).toHaveLength(way === 'directly' ? 0 : 1);
+    expect(transport.certificates.validities()).toMatchObject([
+      { certificate: 'receiver', notAfter: Date.parse(new X509Certificate(shown.cert).validTo) },
+      { certificate: 'ca' },
+    ]);
   });
 
   it('goes through the tunnel of a proxy, end to end', async () => {

@@ -251,6 +251,15 @@ const STATES: readonly [what: string, verdict: string, readyz: string, words: st
   ],
   ['has kept some events back', 'ok', '', 'Accepting', withOutput({ filteredInRow: 5, filteredSince: NOW - HOUR })],
   [
+    'rests on a certificate that ends soon',
+    'warn',
+    '(certificate_ends)',
+    "Output splunk's receiver certificate ends in 9 d: good until 2 Dec 2026 09:31:42 UTC",
+    snapshot({
+      certificates: [{ output: 'splunk', certificate: 'receiver', notBefore: NOW - 81 * DAY, notAfter: NOW + 9 * DAY }],
+    }),
+  ],
+  [
     'differs from the clock of Mimecast',
     'warn',
     '(clock_skewed)',

@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 import { recordAt, startSimulator } from '../collect/reading.ts';
 import { openDaemon } from '../daemon/running.ts';
 import { temporaryFolder } from '../deliver/delivering.ts';
 import { pageAt, ROOT } from '../docs/markdown.ts';
+import { Authority } from '../fakes/http-certificates.ts';
 
 /** The alert rules, judged by the real promtool where it is installed (package `prometheus`). */
 
@@ -64,7 +65,22 @@ const HEALTHY: Readonly<Record<string, string>> = {
   store_free_disk_bytes: '80e9xN',
   store_min_free_disk_bytes: '0.5e9xN',
   config_last_reload_successful: '1xN',
+  ...certificateOf('siem', 'receiver', 60, 90),
 };
+
+/** Series of a certificate that is good for so many days yet, of so many. */
+function certificateOf(
+  peer: string,
+  certificate: string,
+  left: number,
+  life: number,
+): Readonly<Record<string, string>> {
+  const labels = `{peer="${peer}",certificate="${certificate}"}`;
+  return {
+    [`certificate_not_after_timestamp_seconds${labels}`]: `${left * 86_400}xN`,
+    [`certificate_not_before_timestamp_seconds${labels}`]: `${(left - life) * 86_400}xN`,
+  };
+}
 
 const NO_NEWS = {
   'feed_quiet_seconds{feed="attachment"}': '90000xN',
@@ -128,6 +144,11 @@ const CASES: readonly [what: string, minutes: number, changes: Readonly<Record<s
   ['a backlog grows', 16, { 'output_falling_behind{output="siem"}': '1xN' }, ['BacklogGrowing']],
   ['events are refused', 10, { 'output_events_total{output="siem",outcome="rejected"}': '0x3 2xN' }, ['Rejects']],
   ['a filter lets nothing pass', 1470, NOTHING_SENT, ['FilterClosed']],
+  ['a certificate ends in 13 days', 31, certificateOf('siem', 'receiver', 13, 90), ['CertificateExpiry']],
+  ['a certificate ends in 15 days', 31, certificateOf('siem', 'receiver', 15, 90), []],
+  ['a certificate has ended', 60, certificateOf('siem', 'receiver', 0, 90), ['CertificateExpiry']],
+  ['one that is good for a day has five hours left', 31, certificateOf('siem', 'ca', 0.23, 1), []],
+  ['one that is good for a day has three hours left', 31, certificateOf('siem', 'ca', 0.125, 1), ['CertificateExpiry']],
   ['the disk is full', 6, { 'collecting_paused{reason="disk_full"}': '1xN' }, ['Paused']],
   ['the store is nearly full', 31, { store_size_bytes: '9.1e9xN' }, ['StoreNearlyFull']],
   ['the disk is nearly full', 31, { store_free_disk_bytes: '0.9e9xN' }, ['StoreNearlyFull']],
@@ -211,7 +232,15 @@ describe('the alert rules', () => {
     const simulator = await startSimulator();
     simulator.add(recordAt(Date.now() - 60_000, 'a'));
     const sweeping = { type: 'attachment', startFrom: '24h', settle: '0s', sweep: { schedule: '* * * * * *' } };
-    const config = { http: { listen: '127.0.0.1:0' }, feeds: [sweeping] };
+    const folder = temporaryFolder();
+    const authority = new Authority();
+    onTestFinished(() => authority.remove());
+    const outputs = [
+      { name: 'disk', type: 'file', path: join(folder, 'events.ndjson'), startFrom: 'beginning' },
+      // Nobody listens there, but its file is a certificate.
+      { name: 'siem', type: 'syslog', protocol: 'tls', host: '127.0.0.1', port: 9, tls: { caFile: authority.caFile } },
+    ];
+    const config = { http: { listen: '127.0.0.1:0' }, feeds: [sweeping], outputs };
     const { daemon } = openDaemon(simulator, { config });
     await daemon.start();
     const used = new Set(rules.flatMap(({ expr }) => expr.match(/\bmimecast_forwarder_\w+/g) ?? []));

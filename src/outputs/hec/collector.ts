@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { CertificateValidity } from '../../certificates.ts';
 import type { Secret } from '../../secret.ts';
 import { encodeBody } from '../http/body.ts';
 import type { Item } from '../http/chunks.ts';
@@ -85,6 +86,10 @@ export class Collector {
     const { code } = readReply(answer.body);
     const verdict = verdictOf(answer, code);
     if (code !== CODES.noData && !verdict.accepted) throw this.#poster.refusal(answer, verdict);
+  }
+
+  certificates(): readonly CertificateValidity[] {
+    return this.#poster.certificates();
   }
 
   async close(): Promise<void> {

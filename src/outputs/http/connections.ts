@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { type Dispatcher, EnvHttpProxyAgent, ProxyAgent } from 'undici';
+import { Certificates } from '../../certificates.ts';
 import { codeOf } from '../../errors.ts';
 import type { Secret } from '../../secret.ts';
 import { STRICT_TLS } from '../../tls.ts';
@@ -27,11 +28,13 @@ export interface ConnectionsOptions {
  * read again, gives a new set of connections, and the old ones end once their answers are in.
  */
 export class Connections {
+  readonly certificates: Certificates;
   readonly #options: ConnectionsOptions;
   #open: { readonly dispatcher: Dispatcher; readonly stamp: string; readonly lifetime: AbortController } | undefined;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    this.certificates = new Certificates(options.tls);
   }
 
   /** What requests go through now. Throws an `OutputError` when a certificate file cannot be read. */
@@ -43,7 +46,7 @@ export class Connections {
     }
     if (!this.#open) {
       const lifetime = new AbortController();
-      this.#open = { dispatcher: dispatcherOf(this.#options, lifetime.signal), stamp, lifetime };
+      this.#open = { dispatcher: dispatcherOf(this.#options, this.certificates, lifetime.signal), stamp, lifetime };
     }
     return this.#open.dispatcher;
   }
@@ -57,13 +60,17 @@ export class Connections {
   }
 }
 
-function dispatcherOf({ timeout, proxy, tls }: ConnectionsOptions, lifetime: AbortSignal): Dispatcher {
+function dispatcherOf(
+  { timeout, proxy, tls }: ConnectionsOptions,
+  { checkServerIdentity }: Certificates,
+  lifetime: AbortSignal,
+): Dispatcher {
   // One request after the other: HTTP/2 would bring nothing but a second way to fail.
   // The poster sets one deadline for the whole exchange; undici's own would be a second error for the same thing.
   const agent = { allowH2: false, headersTimeout: 0, bodyTimeout: 0 };
   const socket = { ...STRICT_TLS, timeout, signal: lifetime };
-  const connect = { ...socket, ...readTlsFiles(tls) };
-  // Our client certificate is for the receiver, not for a proxy on the way.
+  const connect = { ...socket, ...readTlsFiles(tls), checkServerIdentity };
+  // Our client certificate is for the receiver, not for a proxy on the way; nor is it a proxy's certificate that is asked about.
   const proxied = { ...agent, requestTls: connect, proxyTls: socket };
   try {
     return proxy === undefined

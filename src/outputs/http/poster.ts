@@ -1,6 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { Readable } from 'node:stream';
 import { request } from 'undici';
+import type { CertificateValidity } from '../../certificates.ts';
 import { parseRetryAfter } from '../../retry.ts';
 import { Secret } from '../../secret.ts';
 import { OutputError } from '../output.ts';
@@ -106,6 +107,11 @@ export class HttpPoster {
     const meant = verdict.disposition === 'split' && wantsTls(answer) ? SPEAK_TLS : verdict;
     const message = `${this.#options.target} answered ${statusText(answer.status)}`;
     return answer.credentials.judge(new OutputError(message, meant));
+  }
+
+  /** See `Output.certificates`. */
+  certificates(): readonly CertificateValidity[] {
+    return this.#connections.certificates.validities();
   }
 
   /** Idempotent. */

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, TLSSocket } from 'node:tls';
+import { Certificates } from '../../certificates.ts';
 import { Connection } from './connection.ts';
 import { connectFault, notASyslogReceiver, refusedAfterHandshake } from './faults.ts';
-import { checkFingerprint, connectionOptions, readCredentials, type TlsOptions } from './tls.ts';
+import { checkFingerprint, connectionOptions, decidedByFingerprint, readCredentials, type TlsOptions } from './tls.ts';
 import { type Endpoint, urlOf, usesTls } from './wire.ts';
 
 /**
@@ -16,13 +17,16 @@ const WATCH_MS = 250;
 export class Dialer {
   readonly endpoint: Endpoint;
   readonly #tls: TlsOptions;
+  readonly #certificates: Certificates;
   /** Longest time for name lookup, TCP and TLS handshake together, ms. */
   readonly connectTimeout: number;
   /** The client certificate, if any, of the last connection that the receiver took a batch from. */
   #trusted: { readonly certificate: string | undefined } | undefined;
 
-  constructor(endpoint: Endpoint, tls: TlsOptions, connectTimeout: number) {
+  /** `certificates` takes note of what the receiver shows. */
+  constructor(endpoint: Endpoint, tls: TlsOptions, connectTimeout: number, certificates = new Certificates(tls)) {
     this.endpoint = endpoint;
+    this.#certificates = certificates;
     this.#tls = tls;
     this.connectTimeout = connectTimeout;
   }
@@ -82,7 +86,7 @@ export class Dialer {
       const { socket } = connection;
       const ready = socket instanceof TLSSocket ? 'secureConnect' : 'connect';
       await once(socket, ready, { signal: AbortSignal.any([signal, timeout]) });
-      if (socket instanceof TLSSocket) checkFingerprint(this.#tls, socket, urlOf(this.endpoint));
+      if (socket instanceof TLSSocket) this.#check(socket);
       return connection;
     } catch (error) {
       connection?.destroy();
@@ -90,6 +94,12 @@ export class Dialer {
       signal.throwIfAborted();
       throw connectFault(this.endpoint, timeout.aborted ? timeout.reason : error);
     }
+  }
+
+  #check(socket: TLSSocket): void {
+    checkFingerprint(this.#tls, socket, urlOf(this.endpoint));
+    // Where the fingerprint alone decides, a certificate that has ended is as good as before.
+    if (!decidedByFingerprint(this.#tls)) this.#certificates.shown(socket.getPeerCertificate());
   }
 
   #startTcp(receive?: (chunk: Buffer) => void): Connection {

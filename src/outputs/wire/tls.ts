@@ -117,7 +117,8 @@ export function describeSession(socket: TLSSocket): string {
   return `${socket.getProtocol()}, certificate ${name} until ${until}`;
 }
 
-function decidedByFingerprint(tls: TlsOptions): boolean {
+/** True where no authority vouches for the receiver: neither the name nor the dates of its certificate count. */
+export function decidedByFingerprint(tls: TlsOptions): boolean {
   return tls.fingerprint !== undefined && tls.caFile === undefined;
 }
 

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,10 @@ afterAll(() => {
   authority.remove();
   rmSync(folder, { recursive: true });
 });
+
+function endOf({ cert }: { readonly cert: Buffer }): number {
+  return Date.parse(new X509Certificate(cert).validTo);
+}
 
 describe('certificates', () => {
   const tls = { caFile: authority.caFile };
@@ -34,6 +39,32 @@ describe('certificates', () => {
     expect(error.message).toMatch(message);
     expect(error.hint).toMatch(hint);
     expect(receiver.requests).toEqual([]);
+  });
+
+  it.each(['directly', 'through a proxy'])('that were accepted %s are known, with our own', async (way) => {
+    const shown = authority.issue('localhost', 90);
+    const own = authority.issue('forwarder', 60);
+    const receiver = await started(shown);
+    const proxy = way === 'directly' ? undefined : await proxying();
+    const sender = poster(receiver.origin, {
+      tls: { ...tls, certFile: own.certFile, keyFile: own.keyFile },
+      ...(proxy && { proxy: Secret.of(`http://${proxy.host}`) }),
+    });
+    expect(sender.certificates().map(({ certificate }) => certificate)).toEqual(['client', 'ca']);
+    await post(sender);
+    expect(proxy?.asked ?? ['']).toHaveLength(1);
+    expect(sender.certificates()).toMatchObject([
+      { certificate: 'receiver', notAfter: endOf(shown) },
+      { certificate: 'client', notAfter: endOf(own) },
+      { certificate: 'ca', notAfter: endOf({ cert: authority.ca }) },
+    ]);
+  });
+
+  it('that were refused are not known', async () => {
+    const receiver = await started(authority.issue('collector.example', 90));
+    const sender = poster(receiver.origin.replace('127.0.0.1', 'localhost'), { tls });
+    await failed(post(sender));
+    expect(sender.certificates().map(({ certificate }) => certificate)).toEqual(['ca']);
   });
 
   it('of an authority that is not known here halt, with a hint', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TlsOptions as ServerOptions } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Certificates as HeldCertificates } from '../../../src/certificates.ts';
 import { OutputError } from '../../../src/outputs/output.ts';
 import { ConfirmByClose } from '../../../src/outputs/wire/confirm-by-close.ts';
 import { ConfirmByWrite } from '../../../src/outputs/wire/confirm-by-write.ts';
@@ -260,6 +261,22 @@ describe('a pinned fingerprint', () => {
     const error = await refusal(byClose({ fingerprint: sha256(pki.client) }).deliver(batch, never));
     expect(error).toMatchObject({ reason: 'tls', disposition: 'halt' });
     expect(error.message).toContain(sha256(pair()));
+  });
+
+  it('alone makes the dates of the certificate count for nothing: they are not kept in mind', async () => {
+    await receive(pki.server);
+    const endsKnownTo = async (tls: Partial<TlsOptions>) => {
+      const certificates = new HeldCertificates();
+      const endpoint = { protocol: 'tls', host: '127.0.0.1', port: receiver?.port ?? 0 } as const;
+      await new ConfirmByClose(
+        new Dialer(endpoint, tlsOptions.parse(tls), 5_000, certificates),
+        'octet-counting',
+        5_000,
+      ).deliver(batch, never);
+      return certificates.validities().map(({ certificate }) => certificate);
+    };
+    expect(await endsKnownTo({ fingerprint: sha256(pki.server) })).toEqual([]);
+    expect(await endsKnownTo({ fingerprint: sha256(pki.server), caFile: pki.ca })).toEqual(['receiver']);
   });
 
   it('with caFile asks for both: chain and name, and the fingerprint', async () => {
