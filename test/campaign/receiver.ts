@@ -47,23 +47,31 @@ function understood(messages: readonly string[]): { readonly life: number; reado
 /** Syslog over TCP or TLS, confirmed by our close. It has no word for a refusal, and ends by resets, never in good order half-way. */
 async function startClose(): Promise<void> {
   const open = new Set<Socket>();
-  const resetAll = (): void => {
-    for (const socket of open) socket.resetAndDestroy();
+  const hanging = new Set<Socket>();
+  const reset = (sockets: ReadonlySet<Socket>): void => {
+    for (const socket of sockets) socket.resetAndDestroy();
   };
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     open.add(socket);
-    socket.on('error', () => {}).on('close', () => open.delete(socket));
+    if (orders.manner === 'hangs') hanging.add(socket);
+    socket
+      .on('error', () => {})
+      .on('close', () => {
+        open.delete(socket);
+        hanging.delete(socket);
+      });
     if (orders.manner === 'turns away') {
       strike();
       socket.resetAndDestroy();
     } else serveClose(socket, orders.certificates ? secured(socket, orders.certificates) : socket);
   });
   process.on('SIGTERM', () => {
-    resetAll();
+    reset(open);
     process.exit(0);
   });
-  // Those that hang would hold their sender up until its patience ends.
-  onOrders(resetAll);
+  // Those that hang would hold their sender up until its patience ends. Others go on as they began: what is read slowly over TLS is in our
+  // memory, so that a connection cut there ends in good order, like that of a receiver that loses what it has read.
+  onOrders(() => reset(hanging));
   await new Promise<void>((resolve) => server.listen(Number(port), '127.0.0.1', resolve));
 }
 
