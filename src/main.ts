@@ -8,7 +8,9 @@
  * took 6 to 11 % less CPU time. V8 takes these two at its start only.
  */
 import { readFileSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
 import { hostname } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import type { Shell } from './commands/command.ts';
 
@@ -26,6 +28,10 @@ if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1
   );
   process.exit(2);
 }
+
+// What V8 makes of the code is kept from one start to the next: 60 ms of 450 until the first record. Beside the program and not in the
+// usual temporary folder: who can write there could put other code in its place. Where it cannot be written, starts take as long as before.
+enableCompileCache(fileURLToPath(new URL('../.cache/compile', import.meta.url)));
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;

@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -176,6 +185,29 @@ describe('the dashboard for Grafana', () => {
     }
     const described = dashboard.panels.filter(({ type }) => type !== 'row');
     for (const panel of described) expect(Reflect.get(panel, 'description'), panel.title).toMatch(/\S/);
+  });
+});
+
+describe('the Dockerfile', () => {
+  it('copies all that its build needs, and nothing that is kept from it', () => {
+    const sources = [...read('Dockerfile').matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, paths = '']) =>
+      paths.split(' '),
+    );
+    const allowed = read('.dockerignore').match(/(?<=^!).+$/gm) ?? [];
+    for (const source of sources) {
+      expect(allowed.filter((path) => source === path || source.startsWith(`${path}/`), source).length).toBeGreaterThan(
+        0,
+      );
+    }
+    const place = temporaryFolder();
+    for (const path of sources) cpSync(join(ROOT, path), join(place, path), { recursive: true });
+    symlinkSync(join(ROOT, 'node_modules'), join(place, 'node_modules'));
+    const { status, stderr } = spawnSync('npm', ['run', '--silent', 'build'], { cwd: place, encoding: 'utf8' });
+    expect(stderr.replace(/^npm warn .*\n/gm, '')).toBe('');
+    expect(status).toBe(0);
+    const modules = readdirSync(join(place, 'dist')).filter((file) => file.endsWith('.js'));
+    expect(modules).toContain('main.js');
+    for (const file of modules) expect(readFileSync(join(place, 'dist', file), 'utf8')).not.toMatch(/[^\0-\x7f]/);
   });
 });
 
