@@ -120,8 +120,15 @@ function direction(route: string): string | undefined {
   return DIRECTIONS.get(route.toLowerCase());
 }
 
+/** A title is a constant of its feed: there are as many as types of feeds. */
+const CATEGORIES = new Map<string, string>();
+
 function category(title: string): string {
-  return title.toLowerCase().replaceAll(' ', '_');
+  const known = CATEGORIES.get(title);
+  if (known !== undefined) return known;
+  const made = title.toLowerCase().replaceAll(' ', '_');
+  CATEGORIES.set(title, made);
+  return made;
 }
 
 /**

@@ -15,7 +15,7 @@ import { Datagrams, MAX_DATAGRAM_BYTES } from './wire/datagrams.ts';
 import { Dialer } from './wire/dialer.ts';
 import { Relp } from './wire/relp.ts';
 import { tlsOptions } from './wire/tls.ts';
-import { type Delivery, type Endpoint, type Message, urlOf, usesTls, type Wire } from './wire/wire.ts';
+import { type Delivery, type Endpoint, type Message, type Messages, urlOf, usesTls, type Wire } from './wire/wire.ts';
 
 /**
  * RFC 5426 §3.3 and RFC 5425 §4.1; 514 is custom, not standard, for plain TCP. RELP has no port of its own: librelp's default is
@@ -176,9 +176,8 @@ class SyslogOutput implements Output {
 
   async send(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<Sent> {
     signal.throwIfAborted();
-    const composed = events.map((event) => compose(event, this.#composition));
-    const messages = composed.map(({ message }) => message);
-    return sentOf(events, composed, await this.#wire.deliver(messages, signal));
+    const messages = new ComposedMessages(events, this.#composition);
+    return sentOf(events, messages.shortened, await this.#wire.deliver(messages, signal));
   }
 
   preview(event: ForwarderEvent): Rendered {
@@ -199,22 +198,48 @@ class SyslogOutput implements Output {
   }
 }
 
-/** What became of events, from what became of their messages. */
+class ComposedMessages implements Messages {
+  /** Indexes of those that had to be shortened, as far as they have been composed. */
+  readonly shortened = new Set<number>();
+  readonly #events: readonly ForwarderEvent[];
+  readonly #composition: Composition;
+
+  constructor(events: readonly ForwarderEvent[], composition: Composition) {
+    this.#events = events;
+    this.#composition = composition;
+  }
+
+  get length(): number {
+    return this.#events.length;
+  }
+
+  *[Symbol.iterator](): Generator<Message> {
+    for (const [index, event] of this.#events.entries()) {
+      const { message, shortened } = compose(event, this.#composition);
+      if (shortened) this.shortened.add(index);
+      yield message;
+    }
+  }
+}
+
+/** What became of events, from what became of their messages. `shortened`: indexes. */
 function sentOf(
   events: readonly ForwarderEvent[],
-  composed: readonly { readonly shortened: boolean }[],
+  shortened: ReadonlySet<number>,
   { refused, unsettled }: Delivery,
 ): Sent {
-  const accepted = composed.filter((_, index) => !refused.has(index) && !unsettled?.indexes.has(index));
   const left = unsettled && events.filter((_, index) => unsettled.indexes.has(index));
   return {
-    rejected: events.flatMap((event, index) => {
-      const reason = refused.get(index);
-      return reason === undefined ? [] : [{ event, reason }];
-    }),
-    shortened: accepted.filter(({ shortened }) => shortened).length,
+    rejected: [...refused.keys()]
+      .sort((a, b) => a - b)
+      .flatMap((index) => rejection(events[index], refused.get(index))),
+    shortened: [...shortened].filter((index) => !refused.has(index) && !unsettled?.indexes.has(index)).length,
     ...(left && { unsettled: { events: left, error: unsettled?.error } }),
   };
+}
+
+function rejection(event: ForwarderEvent | undefined, reason = ''): Sent['rejected'] {
+  return event === undefined ? [] : [{ event, reason }];
 }
 
 /** Header and text of an event, in at most `maxMessageBytes` octets. */

@@ -13,14 +13,19 @@ import { type Envelope, type EnvelopeContext, priority } from './envelope.ts';
 export const rfc5424: Envelope = {
   name: 'rfc5424',
   header: (event, context, shortened) => {
-    const { facility, hostname, appName, procId } = context;
-    const { severity, source } = event;
-    const time = `${utcSeconds(event.time)}.000Z`;
-    const data = structuredData(event, context, shortened);
-    return `<${priority(facility, severity)}>1 ${time} ${hostname} ${appName} ${procId} ${source.eventClass} ${data} `;
+    const start = `<${priority(context.facility, event.severity)}>1 `;
+    return `${start}${utcSeconds(event.time)}${middleOf(event, context)}${event.id}${shortened ? '" truncated="1"] ' : '"] '}`;
   },
 };
 
-function structuredData(event: ForwarderEvent, { enterpriseId }: EnvelopeContext, shortened: boolean): string {
-  return `[mimecast@${enterpriseId} eventId="${event.id}"${shortened ? ' truncated="1"' : ''}]`;
+let middle = { context: {}, eventClass: '', text: '' };
+
+/** Between time and id: the same for one event after the other, and most of what there is to put together. */
+function middleOf({ source: { eventClass } }: ForwarderEvent, context: EnvelopeContext): string {
+  if (middle.context !== context || middle.eventClass !== eventClass) {
+    const { hostname, appName, procId, enterpriseId } = context;
+    const text = `.000Z ${hostname} ${appName} ${procId} ${eventClass} [mimecast@${enterpriseId} eventId="`;
+    middle = { context, eventClass, text };
+  }
+  return middle.text;
 }

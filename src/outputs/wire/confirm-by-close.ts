@@ -3,7 +3,7 @@ import type { Dialer } from './dialer.ts';
 import { sendFault } from './faults.ts';
 import { type Framing, frameAll } from './framing.ts';
 import { probeStream } from './probe.ts';
-import { ALL_ACCEPTED, type Delivery, type Message, type Wire } from './wire.ts';
+import { ALL_ACCEPTED, type Delivery, type Messages, type Wire } from './wire.ts';
 
 /** A shorter round trip, ms, says nothing about the time of an answer: the event loop's own delays are as long. */
 const MEANINGFUL_ROUND_TRIP_MS = 4;
@@ -38,7 +38,7 @@ export class ConfirmByClose implements Wire {
     this.#sendTimeout = sendTimeout;
   }
 
-  async deliver(messages: readonly Message[], signal: AbortSignal): Promise<Delivery> {
+  async deliver(messages: Messages, signal: AbortSignal): Promise<Delivery> {
     const bytes = frameAll(messages, this.#framing);
     const connection = await this.#dialer.dial(signal);
     this.#roundTripMs = Math.min(this.#roundTripMs, connection.roundTripMs);

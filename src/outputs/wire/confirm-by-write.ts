@@ -3,7 +3,7 @@ import type { Dialer } from './dialer.ts';
 import { sendFault } from './faults.ts';
 import { type Framing, frameAll } from './framing.ts';
 import { probeStream } from './probe.ts';
-import { ALL_ACCEPTED, type Delivery, type Message, type Wire } from './wire.ts';
+import { ALL_ACCEPTED, type Delivery, type Messages, type Wire } from './wire.ts';
 
 /**
  * One connection for all batches, and a batch counts once this machine's kernel has taken its bytes: what most syslog
@@ -21,7 +21,7 @@ export class ConfirmByWrite implements Wire {
     this.#sendTimeout = sendTimeout;
   }
 
-  async deliver(messages: readonly Message[], signal: AbortSignal): Promise<Delivery> {
+  async deliver(messages: Messages, signal: AbortSignal): Promise<Delivery> {
     const bytes = frameAll(messages, this.#framing);
     const connection = await this.#connection(signal);
     const timeout = AbortSignal.timeout(this.#sendTimeout + this.#dialer.watchMs(connection));

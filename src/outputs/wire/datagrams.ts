@@ -3,7 +3,15 @@ import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { connectFault } from './faults.ts';
-import { ALL_ACCEPTED, authorityOf, type Delivery, type Endpoint, type Message, type Wire } from './wire.ts';
+import {
+  ALL_ACCEPTED,
+  authorityOf,
+  type Delivery,
+  type Endpoint,
+  type Message,
+  type Messages,
+  type Wire,
+} from './wire.ts';
 
 /** Largest payload of a datagram over IPv4: 65,535 less 20 octets of IP header and 8 of UDP header. */
 export const MAX_DATAGRAM_BYTES = 65_507;
@@ -30,7 +38,7 @@ export class Datagrams implements Wire {
     this.#connectTimeout = connectTimeout;
   }
 
-  async deliver(messages: readonly Message[], signal: AbortSignal): Promise<Delivery> {
+  async deliver(messages: Messages, signal: AbortSignal): Promise<Delivery> {
     try {
       const socket = await this.#connected(signal);
       for (const message of messages) {

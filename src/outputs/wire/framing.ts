@@ -4,21 +4,34 @@
  * and drops what follows.
  */
 import type { Line } from '../../formats/format.ts';
-import type { Message } from './wire.ts';
+import type { Message, Messages } from './wire.ts';
 
 export type Framing = 'octet-counting' | 'newline';
 
+/** What a message of a usual record takes; memory that is not written to costs nothing. */
+const USUAL_BYTES = 1500;
+
 /**
- * A batch as the bytes of a stream, in one buffer: one allocation and one system call a batch.
+ * A batch as the bytes of a stream, in one buffer: one system call a batch.
  * Counts are of octets, not of UTF-16 units: `ü` is one unit and two octets.
  */
-export function frameAll(messages: readonly Message[], framing: Framing): Buffer {
-  const lines = messages.map(lineOf);
-  const bytes = Buffer.allocUnsafe(lines.reduce((total, line) => total + roomFor(line), 0));
+export function frameAll(messages: Messages, framing: Framing): Buffer {
   const put = framing === 'newline' ? putWithNewline : putCounted;
+  let bytes: Buffer = Buffer.allocUnsafe(messages.length * USUAL_BYTES);
   let at = 0;
-  for (const line of lines) at += put(line, bytes, at);
+  for (const message of messages) {
+    const line = lineOf(message);
+    const room = roomFor(line);
+    if (at + room > bytes.length) bytes = enlarged(bytes, at, room);
+    at += put(line, bytes, at);
+  }
   return bytes.subarray(0, at);
+}
+
+function enlarged(bytes: Buffer, used: number, room: number): Buffer {
+  const larger = Buffer.allocUnsafe(2 * bytes.length + room);
+  bytes.copy(larger, 0, 0, used);
+  return larger;
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -37,17 +50,22 @@ function roomFor({ head, tail }: Line): number {
 }
 
 /**
- * The text is encoded once, and moved behind its count afterwards: to measure it first takes as long as to write it. Returns the
- * octets that the frame has, as `putWithNewline` does.
+ * To measure a text takes as long as to encode it, so it is encoded behind the count that is right for ASCII, and the count is mended
+ * where that was wrong. Returns the octets that the frame has, as `putWithNewline` does.
  */
 function putCounted({ head, tail }: Line, bytes: Buffer, at: number): number {
-  const encoded = at + FRAME_ROOM;
-  const headSize = bytes.write(head, encoded);
+  const guess = `${head.length + tail.length} `;
+  const headSize = bytes.write(guess + head, at) - guess.length;
   const size = headSize + tail.length;
-  const countSize = bytes.write(`${size} `, at, 'latin1');
-  bytes.copyWithin(at + countSize, encoded, encoded + headSize);
-  bytes.set(tail, at + countSize + headSize);
-  return countSize + size;
+  const count = headSize === head.length ? guess : `${size} `;
+  if (count !== guess) {
+    if (count.length !== guess.length) {
+      bytes.copyWithin(at + count.length, at + guess.length, at + guess.length + headSize);
+    }
+    bytes.write(count, at, 'latin1');
+  }
+  bytes.set(tail, at + count.length + headSize);
+  return count.length + size;
 }
 
 const LINE_FEED = 0x0a;

