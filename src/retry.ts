@@ -3,9 +3,27 @@ import { setTimeout as timer } from 'node:timers/promises';
 /** What a timer can count to, 24.8 days. Node takes anything longer for 1 ms: a long `Retry-After` would become no wait at all. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** Waits `ms` milliseconds, or rejects with an `AbortError` as soon as the signal is aborted. The only place that waits. */
+/** Waits `ms` milliseconds, or rejects with an `AbortError` as soon as the signal is aborted. This file is the only one that waits. */
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   await timer(Math.min(Math.max(0, ms), LONGEST_TIMER), undefined, signal ? { signal } : undefined);
+}
+
+/**
+ * Resolves when the set's waiters are woken, when the time is up, or the signal is aborted; leaves nothing behind either way. With a
+ * timer of its own: a wait that loses a race stays until its end, two seconds' worth of them in a busy stream.
+ */
+export function waitIn(waiting: Set<() => void>, signal: AbortSignal, patience?: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = patience === undefined ? undefined : setTimeout(() => done(), patience);
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      waiting.delete(done);
+      resolve();
+    };
+    signal.addEventListener('abort', done, { once: true });
+    waiting.add(done);
+  });
 }
 
 export interface BackoffOptions {

@@ -213,10 +213,7 @@ export class Collector {
    * see `Outbox.relief`.
    */
   async #letOutputsKeepUp(): Promise<void> {
-    const waiting = new AbortController();
-    const pause = sleep(OUTPUT_PATIENCE, this.#signals.stopping).catch(() => undefined);
-    await Promise.race([this.#context.store.outbox.relief(waiting.signal), pause]);
-    waiting.abort();
+    await this.#context.store.outbox.relief(this.#signals.stopping, OUTPUT_PATIENCE);
   }
 
   async #pause(ms: number): Promise<void> {

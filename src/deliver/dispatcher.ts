@@ -393,10 +393,7 @@ export class Dispatcher {
   async #rest(stopping: AbortSignal): Promise<void> {
     const { outbox, cursors } = this.#store;
     const durable = cursors.isDurable(this.name);
-    const waiting = new AbortController();
-    const pause = sleep(durable ? IDLE_PATIENCE : CURSOR_PATIENCE, stopping).catch(() => undefined);
-    await Promise.race([outbox.arrival(this.cursor, waiting.signal), pause]);
-    waiting.abort();
+    await outbox.arrival(this.cursor, stopping, durable ? IDLE_PATIENCE : CURSOR_PATIENCE);
     // Another process may have added events: a backfill, a variant that was shipped.
     outbox.refresh();
     if (!durable && outbox.lastSeq === this.cursor) this.#store.flush(this.name);

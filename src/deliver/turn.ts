@@ -2,6 +2,9 @@ import { ForwarderError } from '../errors.ts';
 import { Backoff, type BackoffOptions } from '../retry.ts';
 import { StoreError } from '../store/errors.ts';
 
+/** How soon after it has found nothing it looks again, ms: asking the store after each batch took 1.5 % of the CPU time. */
+const LOOK_AGAIN = 500;
+
 /**
  * For what is sent beside the live events: rejects, replays. What cannot be sent just now waits for a turn of its own; events that
  * come meanwhile do not wait for it.
@@ -23,6 +26,7 @@ export class Turn {
     try {
       const done = await work();
       this.#backoff.reset();
+      if (!done) this.#notBefore = performance.now() + LOOK_AGAIN;
       return done;
     } catch (error) {
       if (signal.aborted || error instanceof StoreError) throw error;

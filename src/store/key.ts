@@ -37,6 +37,23 @@ export function keyOfId(id: string): Buffer {
   return Buffer.from(id.replace('-', ''), 'hex');
 }
 
+/**
+ * The keys of events, none of them a variant, one after the other. A statement of a hundred rows takes them as one value and picks its own
+ * (`packedKey`): a buffer for each key cost 0.3 us and lived as long as the page.
+ */
+export function packedKeys(events: readonly { readonly id: string }[]): Buffer {
+  return Buffer.from(events.map(({ id }) => id).join(''), 'hex');
+}
+
+/** SQL for the key of a row, from the parameter that `packedKeys` is bound to. */
+export function packedKey(parameter: string, row: number): string {
+  return `substr(${parameter}, ${row * ID_BYTES + 1}, ${ID_BYTES})`;
+}
+
+export function isVariantId(id: string): boolean {
+  return id.length > 2 * ID_BYTES;
+}
+
 export function idOfKey(key: Buffer): string {
   if (key.length === ID_BYTES) return key.toString('hex');
   return `${key.toString('hex', 0, ID_BYTES)}-${key.toString('hex', ID_BYTES)}`;

@@ -3,7 +3,7 @@ import { canonicalJson } from '../canonical.ts';
 import type { RawRecord, Severity } from '../event.ts';
 import type { Walk } from './checkpoints.ts';
 import type { CoveredPage } from './coverage.ts';
-import { contentOf, keyOfId, variantId } from './key.ts';
+import { contentOf, keyOfId, packedKey, packedKeys, variantId } from './key.ts';
 import type { MalformedRecords } from './malformed.ts';
 import type { Outbox, StoredEvent } from './outbox.ts';
 import type { Variants } from './variants.ts';
@@ -54,7 +54,7 @@ export interface PageOutcome {
 }
 
 /** Where a known identity is: in the outbox, or earlier in this very page. */
-type Known = number | { readonly raw: Buffer };
+type Known = number | Buffer;
 
 /** How many rows one look-up or insert carries. */
 const CHUNK = 100;
@@ -64,6 +64,7 @@ export class PageSorter {
   readonly #outbox: Outbox;
   readonly #variants: Variants;
   readonly #malformed: MalformedRecords;
+  readonly #newest;
   readonly #lookUp;
   readonly #contentOf;
   readonly #insertChunk;
@@ -79,72 +80,69 @@ export class PageSorter {
       )
       .raw();
     this.#contentOf = db.prepare<[Buffer], number | null>('SELECT content FROM seen WHERE key = ?').pluck();
-    const insert = (rows: number) => `INSERT INTO seen (key, seq) VALUES ${Array(rows).fill('(?,?)').join(',')}`;
-    this.#insertChunk = db.prepare(insert(CHUNK));
-    this.#insertOne = db.prepare(insert(1));
+    this.#newest = db.prepare<[], Buffer | null>('SELECT max(key) FROM seen').pluck();
+    const rows = Array.from({ length: CHUNK }, (_, row) => `(${packedKey('@keys', row)}, @first + ${row})`);
+    this.#insertChunk = db.prepare<[{ keys: Buffer; first: number }]>(
+      `INSERT INTO seen (key, seq) VALUES ${rows.join(',')}`,
+    );
+    this.#insertOne = db.prepare<[Buffer, number]>('INSERT INTO seen (key, seq) VALUES (?, ?)');
   }
 
   /** Stores a page's records: events, identities, variants, malformed ones. */
   store(page: PageToStore): PageOutcome {
-    const keys = page.candidates.map(keyOf);
-    const known = this.#look(keys);
+    const known = this.#look(page.candidates);
     const added: StoredEvent[] = [];
-    const addedKeys: Buffer[] = [];
+    const fresh: StoredEvent[] = [];
     const counts = { duplicates: 0, variants: 0, malformed: 0 };
-    const identities: unknown[] = [];
     let seq = this.#outbox.highest();
-    for (let at = 0; at < page.candidates.length; at += 1) {
-      const candidate = page.candidates[at] as Candidate;
+    for (const candidate of page.candidates) {
       const { raw, value } = candidate;
-      const key = keys[at];
-      if ('malformed' in value || key === undefined) {
+      if ('malformed' in value) {
         counts[this.#keepMalformed(page, candidate) ? 'malformed' : 'duplicates'] += 1;
         continue;
       }
       const { id, time, severity, record } = value;
       const earlier = known.get(id);
-      const isNew = earlier === undefined;
-      if (!isNew && this.#saysTheSame(key, earlier, raw)) {
+      if (earlier !== undefined && this.#saysTheSame(id, earlier, raw)) {
         counts.duplicates += 1;
         continue;
       }
       const event = { seq: seq + 1, id, feed: page.feed, time, storedAt: page.now, raw, severity, record };
-      if (isNew) {
-        identities.push(key, event.seq);
-        known.set(id, { raw });
+      if (earlier === undefined) {
+        known.set(id, raw);
+        fresh.push(event);
         added.push(event);
-        addedKeys.push(key);
       } else {
         const variant = this.#keepVariant(page, id, raw);
         counts[variant === undefined ? 'duplicates' : 'variants'] += 1;
         if (variant === undefined || page.variants === 'suppress') continue;
         this.#variants.markShipped(variant.row, event.seq);
         added.push({ ...event, id: variant.id });
-        addedKeys.push(keyOfId(variant.id));
       }
       seq = event.seq;
     }
-    this.#outbox.insert(added, addedKeys);
-    this.#insertIdentities(identities);
+    this.#outbox.insert(added);
+    this.#insertIdentities(fresh);
     return { added, ...counts };
   }
 
   /** How each record compares with what is stored; writes nothing. */
   compare(candidates: readonly Candidate[]): Comparison[] {
-    const keys = candidates.map(keyOf);
-    const known = this.#look(keys);
-    return candidates.map(({ raw, value }, at) => {
-      const key = keys[at];
-      if ('malformed' in value || key === undefined) return 'malformed';
+    const known = this.#look(candidates);
+    return candidates.map(({ raw, value }) => {
+      if ('malformed' in value) return 'malformed';
       const seq = known.get(value.id);
       if (seq === undefined) return 'missing';
-      return this.#saysTheSame(key, seq, raw) ? 'matching' : 'variant';
+      return this.#saysTheSame(value.id, seq, raw) ? 'matching' : 'variant';
     });
   }
 
-  #look(all: readonly (Buffer | undefined)[]): Map<string, Known> {
-    const keys = all.filter((key) => key !== undefined);
+  /** The records that are known. A key begins with its time, so one behind the newest is new: most of a page, when all goes on as usual. */
+  #look(candidates: readonly Candidate[]): Map<string, Known> {
     const known = new Map<string, Known>();
+    const newest = this.#newest.get()?.toString('hex') ?? '';
+    const keys: Buffer[] = [];
+    for (const { value } of candidates) if ('id' in value && value.id <= newest) keys.push(keyOfId(value.id));
     for (let from = 0; from < keys.length; from += CHUNK) {
       const chunk = keys.slice(from, from + CHUNK);
       // A last, shorter look-up asks for its first key several times.
@@ -159,11 +157,12 @@ export class PageSorter {
    * Is it the same record again? Mimecast may escape or order the same content differently. Of an event that has been pruned, the
    * fingerprint of its content is left.
    */
-  #saysTheSame(key: Buffer, earlier: Known, raw: Buffer): boolean {
-    const stored = typeof earlier === 'number' ? this.#outbox.rawOf(earlier) : earlier.raw;
+  #saysTheSame(id: string, earlier: Known, raw: Buffer): boolean {
+    const stored = typeof earlier === 'number' ? this.#outbox.rawOf(earlier) : earlier;
     if (stored?.equals(raw)) return true;
     const canonical = canonicalOf(raw);
-    return stored === undefined ? this.#contentOf.get(key) === contentOf(canonical) : canonicalOf(stored) === canonical;
+    if (stored !== undefined) return canonicalOf(stored) === canonical;
+    return this.#contentOf.get(keyOfId(id)) === contentOf(canonical);
   }
 
   #keepMalformed(page: PageToStore, candidate: Candidate): boolean {
@@ -178,16 +177,20 @@ export class PageSorter {
     return row === undefined ? undefined : { row, id: variantId(id, content) };
   }
 
-  #insertIdentities(rows: readonly unknown[]): void {
-    const width = 2 * CHUNK;
-    let at = 0;
-    for (; at + width <= rows.length; at += width) this.#insertChunk.run(rows.slice(at, at + width));
-    for (; at < rows.length; at += 2) this.#insertOne.run(rows.slice(at, at + 2));
+  /** `events`: rising in number, none of them a variant. */
+  #insertIdentities(events: readonly StoredEvent[]): void {
+    for (let at = 0; at < events.length; ) {
+      const { seq: first, id } = events[at] as StoredEvent;
+      // Between two of them may stand the number of a variant that is shipped.
+      if (events[at + CHUNK - 1]?.seq === first + CHUNK - 1) {
+        this.#insertChunk.run({ keys: packedKeys(events.slice(at, at + CHUNK)), first });
+        at += CHUNK;
+      } else {
+        this.#insertOne.run(keyOfId(id), first);
+        at += 1;
+      }
+    }
   }
-}
-
-function keyOf({ value }: Candidate): Buffer | undefined {
-  return 'malformed' in value ? undefined : Buffer.from(value.id, 'hex');
 }
 
 function canonicalOf(raw: Buffer): string {

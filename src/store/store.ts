@@ -8,7 +8,7 @@ import { Cursors } from './cursors.ts';
 import { type Guard, guardOf, StoreError } from './errors.ts';
 import { Identities } from './identities.ts';
 import { type Inventory, takeInventory } from './inventory.ts';
-import { keyOfId, lowestKey, timeOfId, variantId } from './key.ts';
+import { lowestKey, timeOfId, variantId } from './key.ts';
 import { StoreLock } from './lock.ts';
 import { MalformedRecords } from './malformed.ts';
 import { Newest } from './newest.ts';
@@ -43,6 +43,7 @@ export class Store {
   readonly #guard: Guard;
   readonly #retention: Retention;
   readonly #sorter: PageSorter;
+  readonly #sizes;
   #lock: StoreLock | undefined;
 
   private constructor(path: string, db: Database) {
@@ -62,6 +63,9 @@ export class Store {
     this.newest = new Newest(db, this.#guard);
     this.#retention = new Retention(db);
     this.#sorter = new PageSorter(db, this.outbox, this.variants, this.malformed);
+    this.#sizes = ['page_count', 'freelist_count', 'page_size'].map((name) =>
+      db.prepare<[], number>(`PRAGMA ${name}`).pluck(),
+    );
   }
 
   /**
@@ -199,7 +203,7 @@ export class Store {
             storedAt: now,
             raw: Buffer.from(raw),
           };
-          this.outbox.insert([event], [keyOfId(event.id)]);
+          this.outbox.insert([event]);
           this.variants.markShipped(id, seq);
           return seq;
         })
@@ -220,9 +224,9 @@ export class Store {
 
   /** Bytes in use, the free pages that SQLite will use again not counted; the write-ahead log counted. */
   usedBytes(): number {
-    const pages = this.#pragma('page_count') - this.#pragma('freelist_count');
+    const [pages = 0, free = 0, pageSize = 0] = this.#sizes.map((size) => size.get() ?? 0);
     const log = statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
-    return pages * this.#pragma('page_size') + log;
+    return (pages - free) * pageSize + log;
   }
 
   /** Bytes that the disk still has for us. */
@@ -290,10 +294,6 @@ export class Store {
       this.#db.close();
       this.#lock?.release();
     }
-  }
-
-  #pragma(name: string): number {
-    return this.#db.pragma(name, { simple: true }) as number;
   }
 }
 

@@ -115,6 +115,15 @@ describe('reading', () => {
     expect(relieved).toBe(true);
   });
 
+  it('waits no longer than it is told to, and leaves nothing behind', async () => {
+    const store = openStore();
+    store.startOutput('output', 'now');
+    storePage(store, [candidateOf({ ...recordOf(1), details: 'x'.repeat(500_000) })]);
+    const { signal } = new AbortController();
+    await Promise.all([store.outbox.relief(signal, 20), store.outbox.arrival(1, signal, 20)]);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
   // Whatever the mix of own pages, another process's pages, and pages larger than what is kept in memory.
   it('gives the same rows from memory and from the disk', () => {
     const page = fc.record({ size: fc.integer({ min: 0, max: 12 }), width: fc.constantFrom(10, 1000, 400_000) });

@@ -46,6 +46,32 @@ describe('a page', () => {
     });
   });
 
+  it.each([0, 99, 100, 150, 249])(
+    'keeps number, identity and text together round a variant that is shipped after %i records',
+    (place) => {
+      const path = storePath();
+      const store = openStore(path);
+      storePage(store, someRecords(1));
+      const page = someRecords(250, 2);
+      page.splice(place, 0, candidateOf(recordOf(1, { fileName: 'changed' })));
+      const { added } = storePage(store, page, { variants: 'ship' });
+      expect(added.map(({ seq }) => seq)).toEqual(numbers(251).map((number) => number + 1));
+      type Row = { seq: number; id: string; raw: string };
+      const written = rowsOf<Row>(path, 'SELECT seq, lower(hex(key)) AS id, raw FROM event WHERE seq > 1 ORDER BY seq');
+      expect(written).toEqual(added.map(({ seq, id, raw }) => ({ seq, id: id.replace('-', ''), raw: raw.toString() })));
+      const identities = rowsOf<Row>(path, 'SELECT seq, lower(hex(key)) AS id FROM seen WHERE seq > 1 ORDER BY seq');
+      expect(identities).toEqual(added.filter((_, index) => index !== place).map(({ seq, id }) => ({ seq, id })));
+    },
+  );
+
+  it('knows a record that lies behind, before and between what is stored', () => {
+    const store = openStore();
+    storePage(store, [...someRecords(5, 10), ...someRecords(5, 20)]);
+    const outcome = storePage(store, someRecords(30));
+    expect(outcome).toMatchObject({ duplicates: 10, variants: 0 });
+    expect(rawsOf(outcome.added)).toEqual(rawsOf([...someRecords(9), ...someRecords(5, 15), ...someRecords(6, 25)]));
+  });
+
   it('without progress moves no checkpoint', () => {
     const store = openStore();
     storePage(store, someRecords(1), { progress: PROGRESS });
