@@ -5,7 +5,7 @@ import type { ForwarderEvent } from '../event.ts';
 import type { Format, Rendered } from '../formats/format.ts';
 import { secret, size } from '../options.ts';
 import type { Secret } from '../secret.ts';
-import { encodeBody, gzipOption } from './http/body.ts';
+import { type EncodedBody, encodeBody, gzipOption } from './http/body.ts';
 import { headersOption, lowerCased } from './http/headers.ts';
 import { httpOptions, httpUrl, originOf } from './http/options.ts';
 import { HttpPoster } from './http/poster.ts';
@@ -60,10 +60,7 @@ class Webhook implements Output {
 
   async send(events: readonly ForwarderEvent[], signal: AbortSignal): Promise<Sent> {
     const { url, encoding, signingSecret } = this.#options;
-    const rendered = events.map((event) => this.preview(event));
-    const texts = rendered.map(({ text }) => text);
-    const plain = encoding === 'array' ? `[${texts.join(',')}]` : `${texts.join('\n')}\n`;
-    const { body, headers } = await encodeBody(plain, this.#options.gzip);
+    const { body, headers, shortened } = await this.#bodyOf(events);
     const answer = await this.#poster.exchange(
       {
         url,
@@ -81,7 +78,16 @@ class Webhook implements Output {
     );
     const verdict = classifyWith(this.#options.statuses, answer.status, answer.retryAfterMs);
     if (!verdict.accepted) throw this.#poster.refusal(answer, verdict);
-    return { rejected: [], shortened: rendered.filter(({ shortened }) => shortened).length };
+    return { rejected: [], shortened };
+  }
+
+  /** By itself, so that the texts are garbage as soon as they are bytes, and not when the receiver has answered. */
+  async #bodyOf(events: readonly ForwarderEvent[]): Promise<EncodedBody & { readonly shortened: number }> {
+    const rendered = events.map((event) => this.preview(event));
+    const texts = rendered.map(({ text }) => text);
+    const plain = this.#options.encoding === 'array' ? `[${texts.join(',')}]` : `${texts.join('\n')}\n`;
+    const encoded = await encodeBody(plain, this.#options.gzip);
+    return { ...encoded, shortened: rendered.filter(({ shortened }) => shortened).length };
   }
 
   /** In an array, a text that is no JSON is a string of JSON. */
