@@ -18,8 +18,8 @@ export interface Begun {
 /** Long enough for a daemon to have read its config again. */
 const RELOAD_MS = 1500;
 const PAST_RETENTION_MS = 25 * 3_600_000;
-/** A second until it is due, and some for the daemon to see that its clock was set. */
-const UPKEEP_MS = 500;
+/** How often the store is looked into: that takes a connection. */
+const STORE_LOOK_MS = 500;
 /** How often a wait looks again. */
 const LOOK_EVERY_MS = 20;
 
@@ -135,13 +135,15 @@ async function beginAtReceiver(
 /** What is delivered everywhere may go; what this output waits for may not. */
 async function beginRetention(output: OutputName, world: World, lasting: Lasting): Promise<Begun> {
   await world.receivers[output].end();
-  world.stepClockToUpkeep(PAST_RETENTION_MS);
-  let lookAt = performance.now() + UPKEEP_MS;
+  world.stepClock(PAST_RETENTION_MS);
+  let lookAt = performance.now() + STORE_LOOK_MS;
+  let hasStruck = false;
   return lasting(
     () => {
-      if (performance.now() < lookAt) return false;
-      lookAt += UPKEEP_MS;
-      return world.hasPruned() && isWaitingFor(world, output);
+      if (hasStruck || performance.now() < lookAt) return hasStruck;
+      lookAt += STORE_LOOK_MS;
+      hasStruck = world.hasPruned() && isWaitingFor(world, output);
+      return hasStruck;
     },
     async () => {
       world.stepClock(0);

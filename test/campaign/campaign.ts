@@ -46,10 +46,7 @@ export interface RunResult {
   readonly cpuSeconds: number | null;
 }
 
-/**
- * A wall clock that is set ahead by a day can hold up a daemon that polls each second for 40 s, measured on a busy machine: node-cron goes
- * through every run that it has missed when its timer fires before the daemon has seen the step.
- */
+/** Far longer than any run has taken to deliver what is left, on a machine with other work too. */
 const DRAIN_PATIENCE_MS = 120_000;
 /** Records that surface late are waited for so long after the faults are over. */
 const LATEST_MS = 1600;

@@ -21,7 +21,7 @@ export type Fault =
   | { readonly does: 'revoke-credentials' }
   /** The daemon's wall clock is stepped to this much ahead of the true time, ms. */
   | { readonly does: 'clock'; readonly ahead: number }
-  /** The clock is stepped past the store's retention, and to just before its upkeep, while this output is down and waits for events. */
+  /** The clock is stepped past the store's retention, which the daemon answers with an upkeep, while this output is down and waits for events. */
   | { readonly does: 'retention'; readonly output: OutputName }
   /** All of the store's disk is taken, but for `left` bytes. */
   | { readonly does: 'disk-full'; readonly left: number }

@@ -28,7 +28,6 @@ const BEFORE_CHANGE_MS = 3000;
 const OLD_MAIL = 240;
 const OLD_MAIL_SPAN_MS = 20 * 3_600_000;
 const OLD_MAIL_SHOWN_MS = 10_000;
-const BEFORE_UPKEEP_S = 8;
 
 export interface WorldOptions {
   readonly folder: string;
@@ -178,12 +177,6 @@ export class World {
   /** Steps the daemon's wall clock to so many ms ahead of the true time. */
   stepClock(ahead: number): void {
     writeFileSync(join(this.folder, CLOCK_FILE), String(this.#ahead + ahead));
-  }
-
-  /** The same, to two seconds before the daemon's upkeep, which is at 10 and 40 s of each minute. */
-  stepClockToUpkeep(ahead: number): void {
-    const second = ((Date.now() + this.#ahead + ahead) / 1000) % 30;
-    this.stepClock(ahead + (BEFORE_UPKEEP_S - second) * 1000);
   }
 
   /** Has retention let go of events? To be asked while the daemon runs: a reader that is alone makes files of its own. */
