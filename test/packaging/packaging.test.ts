@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -208,6 +209,16 @@ describe('the Dockerfile', () => {
     const modules = readdirSync(join(place, 'dist')).filter((file) => file.endsWith('.js'));
     expect(modules).toContain('main.js');
     for (const file of modules) expect(readFileSync(join(place, 'dist', file), 'utf8')).not.toMatch(/[^\0-\x7f]/);
+    // What V8 compiled is kept beside the program and nowhere that other users can write to.
+    const temporary = temporaryFolder();
+    const env = { PATH: process.env.PATH, TMPDIR: temporary };
+    const flags = [...START_FLAGS, join(place, 'dist', 'main.js'), 'run', '--config', 'none'];
+    expect(spawnSync(process.execPath, flags, { cwd: place, env }).status).toBe(2);
+    const [kept = ''] = readdirSync(join(place, '.cache', 'compile'));
+    const files = readdirSync(join(place, '.cache', 'compile', kept));
+    expect(files.length).toBeGreaterThan(5);
+    for (const file of files) expect(statSync(join(place, '.cache', 'compile', kept, file)).mode & 0o077).toBe(0);
+    expect(readdirSync(temporary)).toEqual([]);
   });
 });
 
