@@ -61,7 +61,7 @@ describe('the file', () => {
       'wal',
       2, // FULL
       16_384,
-      -4096,
+      -2048,
       SCHEMA_VERSION,
       0x4d434657,
     ]);
