@@ -52,7 +52,7 @@ function textsInside(): Plugin {
 }
 
 /**
- * A single `…` in a file makes V8 hold all of it two bytes wide: 3 MB more for what starts with the daemon, and 20 ms more to read it. In
+ * A single `…` in a file makes V8 hold all of it two bytes wide: 3 MB more for what starts with the daemon, and 10 to 30 ms more to read it. In
  * texts, templates and patterns an escape means the same; `String.raw` is the exception, and has none of it.
  */
 function asciiOnly(): Plugin {

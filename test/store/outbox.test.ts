@@ -122,6 +122,12 @@ describe('reading', () => {
     const { signal } = new AbortController();
     await Promise.all([store.outbox.relief(signal, 20), store.outbox.arrival(1, signal, 20)]);
     expect(getEventListeners(signal, 'abort')).toEqual([]);
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
+    const arrival = store.outbox.arrival(1, signal, 60_000);
+    storePage(store, [candidateOf(recordOf(2))]);
+    await arrival;
+    expect(timers()).toBe(before);
   });
 
   // Whatever the mix of own pages, another process's pages, and pages larger than what is kept in memory.
