@@ -21,6 +21,7 @@ LABEL org.opencontainers.image.title="mimecast-forwarder" \
       org.opencontainers.image.description="Brings Mimecast attachment-protection logs into a SIEM" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV NODE_ENV=production \
+    MALLOC_ARENA_MAX=1 \
     MIMECAST_FORWARDER_CONFIG=/etc/mimecast-forwarder/forwarder.yaml
 WORKDIR /app
 COPY --from=build /app/package.json ./
@@ -32,11 +33,11 @@ COPY config/container.yaml /etc/mimecast-forwarder/forwarder.yaml
 RUN mkdir -p /var/lib/mimecast-forwarder .cache && chown node:node /var/lib/mimecast-forwarder .cache
 USER node
 # A start that finds no config (exit code 2) leaves what V8 makes of the code for all later ones; it counts for the same flags only.
-RUN node --max-semi-space-size=4 --no-lazy-feedback-allocation dist/main.js run --config none || [ $? -eq 2 ]
+RUN node --initial-heap-size=64 --min-semi-space-size=4 --max-semi-space-size=4 --no-lazy-feedback-allocation dist/main.js run --config none || [ $? -eq 2 ]
 VOLUME /var/lib/mimecast-forwarder
 EXPOSE 9464
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9464/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # PID 1 is the daemon itself, so that it gets SIGTERM.
-ENTRYPOINT ["node", "--max-semi-space-size=4", "--no-lazy-feedback-allocation", "/app/dist/main.js"]
+ENTRYPOINT ["node", "--initial-heap-size=64", "--min-semi-space-size=4", "--max-semi-space-size=4", "--no-lazy-feedback-allocation", "/app/dist/main.js"]
 CMD ["run"]

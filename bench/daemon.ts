@@ -1,12 +1,10 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import type { Command } from './processes.ts';
 
 /** The program as it is shipped. */
 const DAEMON = resolve(import.meta.dirname, '../dist/main.js');
-/** As in the first line of `src/main.ts`. */
-const START_FLAGS = ['--max-semi-space-size=4', '--no-lazy-feedback-allocation'];
 
 export interface DaemonSetup {
   /** Holds the config, and the store when it is a new one. */
@@ -42,7 +40,15 @@ export function daemonCommand({ folder, api, feed, outputs, store, maxSize, http
   };
   const file = join(folder, 'forwarder.yaml');
   writeFileSync(file, stringify(config), { mode: 0o600 });
-  return { file: process.execPath, args: [...START_FLAGS, DAEMON, 'run', '--config', file], cwd: folder };
+  const { env, flags } = start();
+  return { file: process.execPath, args: [...flags, DAEMON, 'run', '--config', file], cwd: folder, env };
+}
+
+/** What its first line starts it with: `#!/usr/bin/env -S NAME=VALUE node --flag`. */
+function start(): { env: Record<string, string>; flags: string[] } {
+  const [line = ''] = readFileSync(DAEMON, 'utf8').split('\n', 1);
+  const env = Object.fromEntries([...line.matchAll(/ ([A-Z_]+)=(\S+)/g)].map(([, name, value]) => [name, value]));
+  return { env, flags: line.match(/--\S+/g) ?? [] };
 }
 
 /**

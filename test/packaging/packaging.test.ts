@@ -22,7 +22,9 @@ import { rsyslogIsInstalled } from '../receivers/rsyslog.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
-const START_FLAGS = read('src/main.ts').split('\n')[0]?.match(/--\S+/g) ?? [];
+const [FIRST_LINE = ''] = read('src/main.ts').split('\n', 1);
+const START_FLAGS = FIRST_LINE.match(/--\S+/g) ?? [];
+const START_ENVIRONMENT = FIRST_LINE.match(/(?<= )[A-Z_]+=\S+/g) ?? [];
 const has = (tool: string, ...args: string[]) => spawnSync(tool, args).status === 0;
 
 function temporaryFolder(): string {
@@ -37,11 +39,12 @@ interface Manifest {
   readonly [key: string]: unknown;
 }
 
-describe('the start flags', () => {
+describe('what the program is started with', () => {
   it.each(['Dockerfile', 'package.json', 'packaging/systemd/mimecast-forwarder.service'])(
-    'of %s are those of the program',
+    'is in %s what its first line says',
     (path) => {
-      for (const flag of START_FLAGS) expect(read(path)).toContain(flag);
+      expect(START_FLAGS.length * START_ENVIRONMENT.length).toBeGreaterThan(0);
+      for (const part of [...START_FLAGS, ...START_ENVIRONMENT]) expect(read(path)).toContain(part);
     },
   );
 });
