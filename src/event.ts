@@ -63,6 +63,7 @@ export interface EventInit {
   readonly raw: Buffer;
   readonly record?: RawRecord | undefined;
   readonly severity?: Severity | undefined;
+  readonly isPlain?: boolean | undefined;
 }
 
 /** Hex digits of an event id. */
@@ -84,6 +85,8 @@ export class ForwarderEvent {
   readonly time: number;
   /** The record's JSON text as Mimecast sent it, on one line, in UTF-8. Bytes are copied; a string would have to be decoded and encoded. */
   readonly raw: Buffer;
+  /** See `isPlainRecord`. Known of an event that was never out of memory: its text was at hand when it was parsed. */
+  readonly isPlain: boolean | undefined;
   #record: RawRecord | undefined;
   #severity: Severity | undefined;
   #fields: EventFields | undefined;
@@ -95,6 +98,7 @@ export class ForwarderEvent {
     this.source = init.source;
     this.time = init.time;
     this.raw = init.raw;
+    this.isPlain = init.isPlain;
     this.#record = init.record;
     this.#severity = init.severity;
   }

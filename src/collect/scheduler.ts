@@ -13,18 +13,26 @@ export interface Schedule {
 
 /** Turns the times of cron expressions into polls and sweeps of one collector. */
 export class Scheduler {
-  /** The usual time between two polls, ms. */
-  readonly interval: number;
-  /** The usual time between two sweeps, ms; null when there are none. */
-  readonly sweepInterval: number | null;
-  readonly #plans: Plan[];
+  readonly #poll: Plan;
+  readonly #sweep: Plan | null;
 
   constructor(collector: Collector, schedule: Schedule, onFatal: (error: unknown) => void) {
-    const poll = new Plan(schedule.poll, () => collector.poll(onFatal));
-    const sweep = schedule.sweep === false ? null : new Plan(schedule.sweep, () => collector.sweep(onFatal));
-    this.#plans = sweep ? [poll, sweep] : [poll];
-    this.interval = poll.usualInterval() ?? 60_000;
-    this.sweepInterval = sweep?.usualInterval() ?? null;
+    this.#poll = new Plan(schedule.poll, () => collector.poll(onFatal));
+    this.#sweep = schedule.sweep === false ? null : new Plan(schedule.sweep, () => collector.sweep(onFatal));
+  }
+
+  /** The usual time between two polls, ms. */
+  get interval(): number {
+    return this.#poll.usualInterval ?? 60_000;
+  }
+
+  /** The usual time between two sweeps, ms; null when there are none. */
+  get sweepInterval(): number | null {
+    return this.#sweep?.usualInterval ?? null;
+  }
+
+  get #plans(): readonly Plan[] {
+    return this.#sweep ? [this.#poll, this.#sweep] : [this.#poll];
   }
 
   start(): void {
@@ -49,13 +57,20 @@ class Plan {
   readonly #times: ScheduledTask;
   readonly #fire: () => void;
   #waiting: AbortController | undefined;
+  #usualInterval: number | null | undefined;
 
   constructor(expression: string, fire: () => void) {
     this.#times = createTask(expression, () => undefined, { timezone: TIMEZONE });
     this.#fire = fire;
   }
 
-  usualInterval(): number | null {
+  /** ms; null for an expression that has no two times. Worked out when it is first asked for: node-cron takes 10 ms of a start. */
+  get usualInterval(): number | null {
+    if (this.#usualInterval === undefined) this.#usualInterval = this.#timeBetween();
+    return this.#usualInterval;
+  }
+
+  #timeBetween(): number | null {
     const [first, second] = this.#times.getNextRuns(2);
     return first && second ? second.getTime() - first.getTime() : null;
   }

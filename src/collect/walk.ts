@@ -2,6 +2,7 @@ import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { ForwarderError } from '../errors.ts';
 import type { RawRecord } from '../event.ts';
 import type { TimeWindow } from '../feeds/feed.ts';
+import { isPlainRecord } from '../formats/plain-record.ts';
 import type { Page } from '../mimecast/client.ts';
 import { isPageTooLarge, MimecastError, refusesPageToken } from '../mimecast/errors.ts';
 import { LIMITS } from '../status/condition.ts';
@@ -154,7 +155,7 @@ export class WindowWalk {
         feed: feed.name,
         path: feed.path,
         recordsKey: feed.recordsKey,
-        read: (record) => this.#understand(record),
+        read: (record, text) => this.#understand(record, text),
         filter: feed.filter(window),
         pageSize: this.#oversize.pageSize,
         pageToken: token,
@@ -181,7 +182,7 @@ export class WindowWalk {
     });
   }
 
-  #understand(parsed: unknown): Candidate['value'] {
+  #understand(parsed: unknown, text: string): Candidate['value'] {
     const { feed, keepRecords } = this.#context;
     const identity = feed.identify(parsed);
     if ('malformed' in identity) return identity;
@@ -190,6 +191,7 @@ export class WindowWalk {
       id: eventId(feed.type, identity.time, identity.parts),
       time: identity.time,
       severity: feed.severityOf(record),
+      isPlain: isPlainRecord(text),
       record: keepRecords ? record : undefined,
     };
   }

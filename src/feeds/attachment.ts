@@ -44,6 +44,7 @@ export const attachment: FeedType = {
 };
 
 function attachmentFeed(name: string, key: readonly string[]): Feed {
+  const keyNames = key.join();
   return {
     name,
     type: 'attachment',
@@ -53,7 +54,7 @@ function attachmentFeed(name: string, key: readonly string[]): Feed {
     permission: 'Monitoring | Attachment Protection | Read',
     keepFirst: KEYS,
     filter,
-    identify: (record) => identify(record, key),
+    identify: (record) => identify(record, key, keyNames),
     describe,
     severityOf: (record) => severityOf(textOf(record, 'result')),
   };
@@ -87,7 +88,7 @@ function mimecastTime(ms: number): string {
  * compared as sent. Folding case would be a guess: a mailbox name may be case-sensitive (RFC 5321 §2.4), and merging two
  * events loses one, while telling one event apart from itself merely sends it twice.
  */
-function identify(record: unknown, key: readonly string[]): Identity {
+function identify(record: unknown, key: readonly string[], keyNames: string): Identity {
   if (typeof record !== 'object' || record === null || Array.isArray(record)) {
     return { malformed: `the record is ${nameOfType(record)}, expected an object` };
   }
@@ -104,12 +105,12 @@ function identify(record: unknown, key: readonly string[]): Identity {
   if (seconds === undefined) return { malformed: 'date is not a time such as 2024-11-17T20:16:00+0000' };
   // The event id keeps the time in four bytes.
   if (seconds < 0 || seconds > 0xffff_ffff) return { malformed: 'date is outside the years 1970 to 2106' };
-  return { time: seconds * 1000, parts: keyParts(fields, key, seconds) ?? recordParts(fields, seconds) };
+  return { time: seconds * 1000, parts: keyParts(fields, key, keyNames, seconds) ?? recordParts(fields, seconds) };
 }
 
-function keyParts(record: RawRecord, key: readonly string[], seconds: number): string[] | undefined {
+function keyParts(record: RawRecord, key: readonly string[], keyNames: string, seconds: number): string[] | undefined {
   if (key.length === 0) return undefined;
-  const parts = [key.join()];
+  const parts = [keyNames];
   for (const name of key) {
     const value = name === 'date' ? String(seconds) : textOf(record, name);
     if (value === undefined) return undefined;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ForwarderEvent } from '../event.ts';
 import { defineFormat, type Format, type Line, type Rendered } from './format.ts';
 import { lineSafe, memberPart, objectHead, WholeLine, writeObject } from './json-object.ts';
+import { isPlainRecord } from './plain-record.ts';
 import { OUR_NAMES, recordMembers } from './record-members.ts';
 
 /**
@@ -28,19 +29,15 @@ function render(event: ForwarderEvent, maxBytes = Number.POSITIVE_INFINITY): Ren
   return writeObject(head, recordMembers(event).map(memberPart), maxBytes);
 }
 
-/**
- * What keeps a record's text from standing on a line as it is, found in one pass over its bytes (all of it is ASCII): white space
- * that would end the line, any `\u` (it may spell a lone surrogate, or one of our names), `CEF:0`, our names.
- */
-const NEEDS_CARE = /[\t\n\r]|\\u|CEF:0|"(?:eventId|eventTime|feed|truncated)"/;
+const BRACE = '{'.charCodeAt(0);
+const QUOTE = '"'.charCodeAt(0);
 
 /** Head and record as one object; undefined when the text does not lend itself to it. */
 function spliced(event: ForwarderEvent, head: string): Line | undefined {
   const { raw } = event;
-  const text = raw.toString('latin1');
   // An object without members, or with white space before the first, is not worth a case of its own.
-  if (!text.startsWith('{"')) return undefined;
-  const needsCare = NEEDS_CARE.test(text);
+  if (raw[0] !== BRACE || raw[1] !== QUOTE) return undefined;
+  const needsCare = !(event.isPlain ?? isPlainRecord(raw.toString('latin1')));
   if (needsCare && OUR_NAMES.some((name) => Object.hasOwn(event.record, name))) return undefined;
   const safe = needsCare ? Buffer.from(lineSafe(raw.toString())) : raw;
   return { head: `${head},`, tail: safe.subarray(1) };

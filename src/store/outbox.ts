@@ -4,7 +4,7 @@ import { waitIn } from '../retry.ts';
 import type { Guard } from './errors.ts';
 import { idOfKey, isVariantId, keyOfId, packedKey, packedKeys, timeOfId } from './key.ts';
 
-/** A row of the outbox. `severity` and `record` are there when the row was never out of memory, `record` only when it is asked for. */
+/** A row of the outbox. The last three are there when the row was never out of memory, `record` only when it is asked for. */
 export interface StoredEvent {
   readonly seq: number;
   /** The event id; of a variant with its content behind it, see `variantId`. */
@@ -15,6 +15,7 @@ export interface StoredEvent {
   /** The record's text, in UTF-8. Of a row that came with a page, a view of that page. */
   readonly raw: Buffer;
   readonly severity?: Severity | undefined;
+  readonly isPlain?: boolean | undefined;
   readonly record?: RawRecord | undefined;
 }
 

@@ -22,6 +22,8 @@ export interface Identified {
   readonly time: number;
   /** Kept with the event while it is in memory. */
   readonly severity?: Severity | undefined;
+  /** The same; for outputs that pass the text on. */
+  readonly isPlain?: boolean | undefined;
   /** The same; for outputs that look into records. */
   readonly record?: RawRecord | undefined;
 }
@@ -101,13 +103,13 @@ export class PageSorter {
         counts[this.#keepMalformed(page, candidate) ? 'malformed' : 'duplicates'] += 1;
         continue;
       }
-      const { id, time, severity, record } = value;
+      const { id, time, severity, isPlain, record } = value;
       const earlier = known.get(id);
       if (earlier !== undefined && this.#saysTheSame(id, earlier, raw)) {
         counts.duplicates += 1;
         continue;
       }
-      const event = { seq: seq + 1, id, feed: page.feed, time, storedAt: page.now, raw, severity, record };
+      const event = { seq: seq + 1, id, feed: page.feed, time, storedAt: page.now, raw, severity, isPlain, record };
       if (earlier === undefined) {
         known.set(id, raw);
         fresh.push(event);

@@ -59,6 +59,14 @@ function expectAllStoredOnce(): void {
 }
 
 describe('the end of a walk', () => {
+  it('notes of each new event whether its text is plain, while it is at hand', async () => {
+    simulator.add(recordAt(NOON - 20 * MINUTE, 'calm'));
+    simulator.add(recordAt(NOON - 19 * MINUTE, 'sly', { subject: 'CEF:0|' }));
+    await readAll(reader().poller);
+    const rows = store.outbox.read(0, { maxEvents: 10, maxBytes: 1e6 });
+    expect(rows.map(({ isPlain }) => isPlain)).toEqual([true, false]);
+  });
+
   it('is the page without a token: all records are stored in order, and the checkpoint moves with the last page', async () => {
     mail(45);
     const { poller, asked } = reader();

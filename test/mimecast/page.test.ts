@@ -26,6 +26,21 @@ describe('a page of the usual shape', () => {
   });
 });
 
+describe('the reader', () => {
+  const RECORDS = ['{"a":"plain"}', '{"a":"Zürich 請求書"}', '{"a":"\\u003c"}'];
+  const kept = (_: unknown, text: string) => text;
+
+  it.each([
+    ['cut', `{"data":[{"${KEY}":[${RECORDS.join(',')}]}]}`],
+    ['parsed whole', `{"data":[{"${KEY}":[]},{"${KEY}":[${RECORDS.join(',')}]}]}`],
+  ])("is given each record's own text, of a page that is %s", (_, text) => {
+    const records = parsePage(Buffer.from(text), KEY, kept)?.records ?? [];
+    expect(records).toHaveLength(3);
+    // From UTF-8, or from UTF-8 that was read as Latin-1.
+    for (const { raw, value } of records) expect([raw.toString(), raw.toString('latin1')]).toContain(value);
+  });
+});
+
 describe('the way of cutting', () => {
   const piece = fc.constantFrom('},{', '}]', '"', '\\', '{', '[', ']}],', `"${KEY}":[`, 'ü', '\u2028', '\n', 'x', '請');
   const hostile = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''));
