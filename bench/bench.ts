@@ -23,6 +23,7 @@ const WRITE = 'daemon, JSON, confirm: write';
 const CEF = 'daemon, CEF, confirm: close';
 const LATE = 'daemon, JSON, confirm: close, keys in the store';
 const PEER = 'syslog-ng + Python fetcher';
+const EXTERNAL = 'external pipeline';
 
 const DAY_MS = 86_400_000;
 const MS = { digits: 0, name: 'ms' };
@@ -155,12 +156,21 @@ function goalsOf(runs: readonly Run[], tenfold: readonly Run[]): Goal[] {
     ),
     goal('confirm: close, rate to the bare pipeline', ratio(runs, CLOSE, BARE), { atLeast: 1.1 }),
     goal('confirm: write, rate to the bare pipeline', ratio(runs, WRITE, BARE), { atLeast: 1.25 }),
+    ...externalGoals(runs),
     goal('confirm: close, rate to syslog-ng with a fetcher', ratio(runs, CLOSE, PEER), { atLeast: 2.5 }),
     goal('CEF, rate to JSON', ratio(runs, CEF, CLOSE), { atLeast: 0.75 }),
     goal('ten times the records, time', growth, { atMost: 11 }),
     goal('peak memory of any run of the daemon', peak, { atMost: 160 }, MB),
     goal('first record out, new store', first(CLOSE), { atMost: 500 }, MS),
     goal(`first record out, ${options.keys} keys in the store`, first(LATE), { atMost: 500 }, MS),
+  ];
+}
+
+function externalGoals(runs: readonly Run[]): Goal[] {
+  if (named(runs, EXTERNAL).length === 0) return [];
+  return [
+    goal('confirm: close, rate to the external pipeline', ratio(runs, CLOSE, EXTERNAL), { atLeast: 1.1 }),
+    goal('confirm: write, rate to the external pipeline', ratio(runs, WRITE, EXTERNAL), { atLeast: 1.25 }),
   ];
 }
 
