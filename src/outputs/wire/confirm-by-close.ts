@@ -7,6 +7,10 @@ import { ALL_ACCEPTED, type Delivery, type Messages, type Wire } from './wire.ts
 
 /** A shorter round trip, ms, says nothing about the time of an answer: the event loop's own delays are as long. */
 const MEANINGFUL_ROUND_TRIP_MS = 4;
+/** On a round trip that is shorter, ms, what was sent before our bytes arrived is here before the event loop has come round twice. */
+const NEXT_DOOR_MS = 0.1;
+/** The longest that our end is held back for what may be on its way, ms. */
+const LONGEST_HOLD_MS = 1000;
 /** How many handshakes have to be seen before the shortest of them counts as the round trip. */
 const ENOUGH_HANDSHAKES = 8;
 
@@ -70,8 +74,8 @@ export class ConfirmByClose implements Wire {
     await connection.write(bytes);
     // A receiver that cannot read us (TLS expected, other framing) takes a small batch whole, and closes. Once, our end is
     // held back for long enough to see that it does so of its own accord.
-    await this.#dialer.watch(connection);
-    // An end, or a reset, that came before ours is in the kernel by now on a fast network. It must be seen before our end,
+    await this.#dialer.watch(connection, Math.max(this.#dialer.watchMs(connection), this.#holdMs()));
+    // An end, or a reset, that came before ours is in the kernel by now. It must be seen before our end,
     // for after it, it would pass for the answer: without this look, 1,461 of 1,500 batches sent on loopback to a receiver
     // that closed at once and read nothing were taken for confirmed; with it, none of 6,000.
     await connection.lookForNews();
@@ -86,6 +90,15 @@ export class ConfirmByClose implements Wire {
     }
     if (this.#isTooSoon(performance.now() - endedAt))
       throw new Error('its close came too soon to be the answer to ours');
+  }
+
+  /**
+   * How long our end is held back after the bytes, ms. They arrive half a round trip after they left; an end that the receiver sent before
+   * that, without having read them, is here after another half, and must not find our end gone: it would pass for its answer, and the reset
+   * that follows is not shown to who has read an end. A balancer without a server behind it closes like that, as soon as it accepts.
+   */
+  #holdMs(): number {
+    return this.#roundTripMs < NEXT_DOOR_MS ? 0 : Math.min(LONGEST_HOLD_MS, Math.ceil(this.#roundTripMs) + 1);
   }
 
   /**

@@ -49,9 +49,8 @@ export class Dialer {
       : notASyslogReceiver(this.endpoint, connection.answer);
   }
 
-  /** Resolves when the receiver has ended the connection, or has left it open for `watchMs`. */
-  async watch(connection: Connection): Promise<void> {
-    const ms = this.watchMs(connection);
+  /** Resolves when the receiver has ended the connection, or has left it open for so long. */
+  async watch(connection: Connection, ms = this.watchMs(connection)): Promise<void> {
     if (ms > 0) await Promise.race([connection.over, once(AbortSignal.timeout(ms), 'abort')]);
   }
 
