@@ -4,7 +4,7 @@
  *
  * The first line, and whatever else starts it, says what V8 and the C library take at their start only:
  * - `--min-semi-space-size=4 --max-semi-space-size=4`: a page is garbage as soon as it is stored, and a young generation of 4 MiB holds
- *   it, so that little of it is moved. V8's own most took half as much memory again: 364 MB against 235 at the peak of 100,000 records.
+ *   it, so that little of it is moved. V8's own most, 16, took 181 MB for 154 at the peak of 200,000 records.
  * - `--initial-heap-size=64`: some 20 MB are in use. V8 would collect the old generation whenever a few more have come to them, 22 times
  *   in 200,000 records; with this it was 14 times in 300,000.
  * - `--no-lazy-feedback-allocation`: V8 watches functions from their first call, and compiles them well sooner; the first 100,000

@@ -58,7 +58,7 @@ function expectAllStoredOnce(): void {
   expect(storedIds(store).sort()).toEqual(visibleIds(simulator).sort());
 }
 
-describe('the end of a walk', () => {
+describe('a page that is stored', () => {
   it('notes of each new event whether its text is plain, while it is at hand', async () => {
     simulator.add(recordAt(NOON - 20 * MINUTE, 'calm'));
     simulator.add(recordAt(NOON - 19 * MINUTE, 'sly', { subject: 'CEF:0|' }));
@@ -66,7 +66,9 @@ describe('the end of a walk', () => {
     const rows = store.outbox.read(0, { maxEvents: 10, maxBytes: 1e6 });
     expect(rows.map(({ isPlain }) => isPlain)).toEqual([true, false]);
   });
+});
 
+describe('the end of a walk', () => {
   it('is the page without a token: all records are stored in order, and the checkpoint moves with the last page', async () => {
     mail(45);
     const { poller, asked } = reader();

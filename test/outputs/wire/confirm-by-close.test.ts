@@ -164,6 +164,13 @@ describe('a batch confirmed by close', () => {
     expect(outcomes).toEqual(new Set(['unconfirmed']));
   });
 
+  it('is not short of time because our own end is held back', async () => {
+    const far = new FarAway(receiver.port, 400);
+    far.watchMs = () => 0;
+    await wire({ dialer: far, sendTimeout: 300 }).deliver(batch, never);
+    expect(receiver.messages).toEqual(batch);
+  });
+
   it('counts from far away when the close takes its time', async () => {
     receiver.manner = 'closes late';
     const far = wire({ dialer: new FarAway(receiver.port, 40) });
