@@ -15,8 +15,6 @@ export interface WalkContext {
   readonly metrics: Metrics;
   readonly pageSize: number;
   readonly variants: 'suppress' | 'ship';
-  /** Outputs look into the records of new events: what is parsed is kept until they have. Costs memory, saves parsing again. */
-  readonly keepRecords: boolean;
   readonly logger?: Pick<Logger, 'warn' | 'error'> | undefined;
   /** ms since 1970, our clock. */
   readonly now: () => number;

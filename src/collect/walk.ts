@@ -183,7 +183,7 @@ export class WindowWalk {
   }
 
   #understand(parsed: unknown, text: string): Candidate['value'] {
-    const { feed, keepRecords } = this.#context;
+    const { feed } = this.#context;
     const identity = feed.identify(parsed);
     if ('malformed' in identity) return identity;
     const record = parsed as RawRecord;
@@ -192,7 +192,6 @@ export class WindowWalk {
       time: identity.time,
       severity: feed.severityOf(record),
       isPlain: isPlainRecord(text),
-      record: keepRecords ? record : undefined,
     };
   }
 

@@ -1,7 +1,7 @@
 import { type Command as CommanderCommand, Option } from 'commander';
 import type { LoadedConfig } from '../config/load.ts';
 import { UsageError } from '../errors.ts';
-import { ForwarderEvent, type RawRecord } from '../event.ts';
+import { ForwarderEvent } from '../event.ts';
 import type { Feed, FeedType } from '../feeds/feed.ts';
 import { feedTypes } from '../feeds/index.ts';
 import { envelopes } from '../formats/envelopes/index.ts';
@@ -94,14 +94,7 @@ function eventOf(record: unknown, feed: Feed): ForwarderEvent | string {
   if ('malformed' in identity) return identity.malformed;
   const { time, parts } = identity;
   const raw = Buffer.from(JSON.stringify(record));
-  return new ForwarderEvent({
-    seq: 0,
-    id: eventId(feed.type, time, parts),
-    source: feed,
-    time,
-    raw,
-    record: record as RawRecord,
-  });
+  return new ForwarderEvent({ seq: 0, id: eventId(feed.type, time, parts), source: feed, time, raw });
 }
 
 /** The records of an API answer, of a JSON array or object, or of NDJSON. */

@@ -74,8 +74,7 @@ export class Daemon {
     this.#upkeep = new Upkeep(store, config.store, logger, host.now);
     const parts = { store, metrics, logger, host, signals, onFatal };
     const outputs = new RunningOutputs(config.outputs, { ...parts, sourceOf: (feed) => feeds.sourceOf(feed) });
-    const keepRecords = (): boolean => outputs.lookIntoRecords;
-    const feeds = new RunningFeeds(config.feeds, { ...parts, client, pressure, keepRecords });
+    const feeds = new RunningFeeds(config.feeds, { ...parts, client, pressure });
     this.#outputs = outputs;
     this.#feeds = feeds;
     this.#live = {

@@ -30,22 +30,14 @@ export interface FeedParts {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly host: Host;
-  /** See `WalkContext`; asked for each record. Default: no, who reads on its own delivers nothing. */
-  readonly keepRecords?: () => boolean;
 }
 
 /** What reading a feed needs, for the daemon and for commands that read on their own (`backfill`). */
 export function walkContextOf(config: FeedConfig, parts: FeedParts): WalkContext {
-  const { client, store, metrics, logger, host, keepRecords = () => false } = parts;
+  const { client, store, metrics, logger, host } = parts;
   const feed = config.type.create({ name: config.name, key: config.dedupe.key });
   const { pageSize, dedupe } = config;
-  return {
-    ...{ client, store, feed, metrics, logger, pageSize, variants: dedupe.variants, now: host.now },
-    // What the outputs of a later config look into counts too.
-    get keepRecords() {
-      return keepRecords();
-    },
-  };
+  return { client, store, feed, metrics, logger, pageSize, variants: dedupe.variants, now: host.now };
 }
 
 /** `history`: how its polls went so far, where it takes the place of another. */

@@ -8,13 +8,6 @@ import { Episode } from '../telemetry/episodes.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type Host, userAgentOf } from './host.ts';
 
-/** Do these outputs look into records? Then what collecting has parsed is worth keeping until it is delivered. */
-export function lookIntoRecords(outputs: readonly OutputConfig[]): boolean {
-  return outputs.some(({ filter, format }) => {
-    return Object.keys(filter).length > 0 || format.type.create(format.options).passesBytes !== true;
-  });
-}
-
 /** A configured output with what serves it. */
 export interface RunningOutput {
   readonly config: OutputConfig;

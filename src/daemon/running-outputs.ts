@@ -6,7 +6,7 @@ import { sleep } from '../retry.ts';
 import type { Store } from '../store/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Host } from './host.ts';
-import { buildOutput, createOutput, lookIntoRecords, type RunningOutput } from './outputs.ts';
+import { buildOutput, createOutput, type RunningOutput } from './outputs.ts';
 import { ABORT_PATIENCE, isOverWithin, Stopper, type StopSignals } from './stopper.ts';
 
 /** How often it is looked whether an output has caught up. */
@@ -33,23 +33,16 @@ interface Served extends RunningOutput {
 export class RunningOutputs {
   readonly #parts: OutputParts;
   #served: Served[];
-  #lookIntoRecords: boolean;
 
   /** Builds them; nothing is sent yet. */
   constructor(configs: readonly OutputConfig[], parts: OutputParts) {
     this.#parts = parts;
     this.#served = configs.map((config) => this.#build(config));
-    this.#lookIntoRecords = lookIntoRecords(configs);
   }
 
   /** In the order of the config. */
   get list(): readonly RunningOutput[] {
     return this.#served;
-  }
-
-  /** See `lookIntoRecords`. */
-  get lookIntoRecords(): boolean {
-    return this.#lookIntoRecords;
   }
 
   run(): void {
@@ -113,7 +106,6 @@ export class RunningOutputs {
 
   /** Comes to serve what a new config says. An output that was not prepared is the one that it was, and goes on undisturbed. */
   async change(configs: readonly OutputConfig[], prepared: ReadonlyMap<string, Output>): Promise<void> {
-    this.#lookIntoRecords = lookIntoRecords(configs);
     const wanted = new Set(configs.map(({ name }) => name));
     const leaving = this.#served.filter(({ config }) => !wanted.has(config.name));
     await Promise.all([

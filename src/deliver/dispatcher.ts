@@ -385,8 +385,8 @@ export class Dispatcher {
   }
 
   #eventOf(row: StoredEvent): ForwarderEvent {
-    const { seq, id, time, raw, severity, record, isPlain } = row;
-    return new ForwarderEvent({ seq, id, time, raw, severity, record, isPlain, source: this.#sourceOf(row.feed) });
+    const { seq, id, time, raw, severity, isPlain } = row;
+    return new ForwarderEvent({ seq, id, time, raw, severity, isPlain, source: this.#sourceOf(row.feed) });
   }
 
   /** Waits for the next event, writing the cursor alone when no page comes soon to carry it. */

@@ -25,10 +25,6 @@ export interface Rendered {
  */
 export interface Format {
   readonly name: string;
-  /**
-   * True when it writes the record's bytes on and seldom looks into the record: parsing it ahead would be for nothing. Default false.
-   */
-  readonly passesBytes?: boolean;
   /** Media type of one rendered event, for HTTP outputs. */
   readonly mediaType: string;
   /**

@@ -13,7 +13,7 @@ import { OUR_NAMES, recordMembers } from './record-members.ts';
  * The record's bytes are spliced in as they were sent. Writing the parsed record anew would cost four times as much, and would
  * write numbers past 2^53 differently from Mimecast.
  */
-const format: Format = { name: 'json', mediaType: 'application/json', passesBytes: true, render };
+const format: Format = { name: 'json', mediaType: 'application/json', render };
 
 export const json = defineFormat({
   name: 'json',

@@ -10,7 +10,7 @@ import { recordMembers } from './record-members.ts';
  *
  * Only a record that is too long is written anew, shorter, with `"truncated":["details"]` at the end.
  */
-const format: Format = { name: 'raw', mediaType: 'application/json', carriesId: false, passesBytes: true, render };
+const format: Format = { name: 'raw', mediaType: 'application/json', carriesId: false, render };
 
 export const raw = defineFormat({
   name: 'raw',

@@ -1,10 +1,10 @@
 import type { Database } from 'better-sqlite3';
-import type { RawRecord, Severity } from '../event.ts';
+import type { Severity } from '../event.ts';
 import { waitIn } from '../retry.ts';
 import type { Guard } from './errors.ts';
 import { idOfKey, isVariantId, keyOfId, packedKey, packedKeys, timeOfId } from './key.ts';
 
-/** A row of the outbox. The last three are there when the row was never out of memory, `record` only when it is asked for. */
+/** A row of the outbox. The last two are there when the row was never out of memory. */
 export interface StoredEvent {
   readonly seq: number;
   /** The event id; of a variant with its content behind it, see `variantId`. */
@@ -16,7 +16,6 @@ export interface StoredEvent {
   readonly raw: Buffer;
   readonly severity?: Severity | undefined;
   readonly isPlain?: boolean | undefined;
-  readonly record?: RawRecord | undefined;
 }
 
 export interface ReadLimits {

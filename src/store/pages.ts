@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import { canonicalJson } from '../canonical.ts';
-import type { RawRecord, Severity } from '../event.ts';
+import type { Severity } from '../event.ts';
 import type { Walk } from './checkpoints.ts';
 import type { CoveredPage } from './coverage.ts';
 import { contentOf, keyOfId, packedKey, packedKeys, variantId } from './key.ts';
@@ -24,8 +24,6 @@ export interface Identified {
   readonly severity?: Severity | undefined;
   /** The same; for outputs that pass the text on. */
   readonly isPlain?: boolean | undefined;
-  /** The same; for outputs that look into records. */
-  readonly record?: RawRecord | undefined;
 }
 
 /** A page to be stored, with what it does to the feed's progress. */
@@ -103,13 +101,13 @@ export class PageSorter {
         counts[this.#keepMalformed(page, candidate) ? 'malformed' : 'duplicates'] += 1;
         continue;
       }
-      const { id, time, severity, isPlain, record } = value;
+      const { id, time, severity, isPlain } = value;
       const earlier = known.get(id);
       if (earlier !== undefined && this.#saysTheSame(id, earlier, raw)) {
         counts.duplicates += 1;
         continue;
       }
-      const event = { seq: seq + 1, id, feed: page.feed, time, storedAt: page.now, raw, severity, isPlain, record };
+      const event = { seq: seq + 1, id, feed: page.feed, time, storedAt: page.now, raw, severity, isPlain };
       if (earlier === undefined) {
         known.set(id, raw);
         fresh.push(event);

@@ -95,7 +95,6 @@ export function contextFor(
     metrics,
     pageSize: 500,
     variants: 'suppress',
-    keepRecords: false,
     now: Date.now,
     ...more,
   };
