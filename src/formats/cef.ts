@@ -45,8 +45,18 @@ function render(event: ForwarderEvent, maxBytes = Number.POSITIVE_INFINITY): Ren
  * splits the header at every `|`, escaped or not, so nothing that needs an escape may stand in it. `outcome` has it as sent.
  */
 function header(fields: EventFields): string {
-  const verdict = plainWord(fields.result ?? 'unknown');
-  const { eventClass, title, severity } = fields;
+  const { eventClass, title, severity, result } = fields;
+  const { of } = lastHeader;
+  if (of?.eventClass !== eventClass || of.title !== title || of.severity !== severity || of.result !== result)
+    lastHeader = { of: fields, text: headerOf(fields) };
+  return lastHeader.text;
+}
+
+/** Most events have the header of the one before. */
+let lastHeader: { readonly of: EventFields | undefined; readonly text: string } = { of: undefined, text: '' };
+
+function headerOf({ eventClass, title, severity, result }: EventFields): string {
+  const verdict = plainWord(result ?? 'unknown');
   return `CEF:0|Mimecast|Targeted Threat Protection|2.0|${eventClass}:${verdict}|${title}: ${verdict}|${severity}|`;
 }
 
@@ -144,12 +154,34 @@ function wholeExtension(fields: EventFields): string | undefined {
       text += key + sent;
       continue;
     }
-    const whole = plain(sent);
+    const { whole, written } = carried(sent);
     if (whole === '') continue;
     if (cutToCodePoints(whole, maxLength).length < whole.length) return undefined;
-    text += key + escapeValue(whole);
+    text += key + written;
   }
   return text;
+}
+
+/** A value as CEF can carry it, and as it is written. */
+interface Carried {
+  readonly whole: string;
+  readonly written: string;
+}
+
+/** `details` is one of some hundred texts (`Safe … Time taken: 0 hrs, 0 min, 3 sec`), and always in need of care. */
+const CARRIED = new Map<string, Carried>();
+const MOST_CARRIED = 1000;
+const LONGEST_CARRIED = 200;
+
+function carried(sent: string): Carried {
+  const known = CARRIED.get(sent);
+  if (known) return known;
+  const whole = plain(sent);
+  const made = { whole, written: escapeValue(whole) };
+  if (sent.length > LONGEST_CARRIED) return made;
+  if (CARRIED.size === MOST_CARRIED) CARRIED.clear();
+  CARRIED.set(sent, made);
+  return made;
 }
 
 /** The same pairs as parts that can be shortened, each at most as long as its key allows, and the names of those cut for that. */

@@ -10,8 +10,16 @@ import { hash } from 'node:crypto';
 export function eventId(type: string, time: number, parts: readonly string[]): string {
   let text = `${type.length}:${type}`;
   for (const part of parts) text += `${part.length}:${part}`;
-  return timePrefix(time) + hash('sha256', text, 'hex').slice(0, 24);
+  key.writeUInt32BE(Math.floor(time / 1000));
+  key.write(hash('sha256', text, 'binary'), TIME_BYTES, ID_BYTES - TIME_BYTES, 'latin1');
+  return key.toString('hex');
 }
+
+const ID_BYTES = 16;
+const TIME_BYTES = 4;
+
+/** Where an id is put together: two texts that are joined are held for as long as the whole, and ids live long enough to make that costly. */
+const key = Buffer.alloc(ID_BYTES);
 
 /** The first 8 hex digits of the id of every event of that second. */
 export function timePrefix(time: number): string {
@@ -24,8 +32,6 @@ export function timePrefix(time: number): string {
 export function lowestKey(time: number): Buffer {
   return Buffer.from(`${timePrefix(time)}${'00'.repeat(12)}`, 'hex');
 }
-
-const ID_BYTES = 16;
 
 /** The id of a variant in the outbox: the event id that it shares, a hyphen, and 12 hex digits of what it says. */
 export function variantId(id: string, content: number): string {

@@ -72,6 +72,24 @@ describe('the CEF format', () => {
     );
   });
 
+  it('writes an event the same whatever was written before it', () => {
+    const verdicts = ['safe', 'malicious', undefined, 'Safe', 'unknown'];
+    const records = Array.from({ length: 2500 }, (_, index) => ({
+      ...plainRecord,
+      result: verdicts[index % verdicts.length],
+      details: `${' '.repeat(index % 7)}=${index % 1300}`,
+    }));
+    for (const record of records) {
+      const { text } = cef.render(eventOf(record));
+      const verdict = record.result ?? 'unknown';
+      const severity = { safe: 1, malicious: 9, unknown: 5 }[verdict.toLowerCase()];
+      expect(text).toContain(
+        `|ttp-ap:${verdict.toLowerCase()}|Attachment Protect: ${verdict.toLowerCase()}|${severity}|`,
+      );
+      expect(text).toContain(` msg=\\=${record.details.split('=')[1]} cs1Label`);
+    }
+  });
+
   it('keeps the header free of anything that would need an escape', () => {
     const { header } = parseCef(
       cef.render(eventOf({ ...plainRecord, result: ' Ev|il\\ = Ünd\n so weiter, und so fort …' })).text,
