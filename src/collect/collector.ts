@@ -32,8 +32,6 @@ const LASTING = { initialDelay: 30_000, maxDelay: 300_000 };
 const PAUSE = 5000;
 /** In the middle of a long walk: so long without a failure, and what was failing works again. */
 const RECOVERED_AFTER = 60_000;
-/** The most that collecting waits, after a page, for outputs that keep up, ms. */
-const OUTPUT_PATIENCE = 15;
 /** A sweep that fails this often in a row is left to the next one. */
 const SWEEP_PATIENCE = 10;
 
@@ -122,7 +120,7 @@ export class Collector {
    * Rejects only for a store that cannot be used any more, or with the last failure when the tries are used up.
    */
   async catchUp(tries = Number.POSITIVE_INFINITY): Promise<void> {
-    const { metrics, feed, now } = this.#context;
+    const { metrics, store, feed, now } = this.#context;
     const passing = new Backoff(PASSING);
     const lasting = new Backoff(LASTING);
     let failures = 0;
@@ -139,7 +137,7 @@ export class Collector {
         // One good page between failures is not yet good news; a whole window is, or a good while.
         if (step.windowDone || now() - lastFailureAt > RECOVERED_AFTER) this.episode.succeeded();
         if (!step.caughtUp) {
-          await this.#letOutputsKeepUp();
+          await store.outbox.relief(this.#signals.stopping);
           continue;
         }
         metrics.pollDuration.observe({ feed: feed.name }, this.history.ends() / 1000);
@@ -206,14 +204,6 @@ export class Collector {
       at,
       count: (before?.count ?? 0) + 1,
     };
-  }
-
-  /**
-   * An output that falls behind reads its events from the disk and parses them again, 3.7 of 47 us an event when it was last profiled:
-   * see `Outbox.relief`.
-   */
-  async #letOutputsKeepUp(): Promise<void> {
-    await this.#context.store.outbox.relief(this.#signals.stopping, OUTPUT_PATIENCE);
   }
 
   async #pause(ms: number): Promise<void> {

@@ -67,64 +67,21 @@ describe('reading', () => {
     const path = storePath();
     const store = openStore(path);
     const candidate = candidateOf(recordOf(1));
-    const understood = { severity: 7 as const, record: candidate.record };
+    const understood = { severity: 7 as const, isPlain: true };
     storePage(store, [{ ...candidate, value: { ...candidate.value, ...understood } }]);
     const [fresh] = store.outbox.read(0, ALL);
     const [stored] = openStore(path).outbox.read(0, ALL);
     expect(fresh).toEqual({ ...stored, ...understood });
   });
 
-  it('keeps no more than a few pages in memory', () => {
+  it('waits for an arrival no longer than it is told to, and leaves nothing behind', async () => {
     const store = openStore();
-    const records = someRecords(60).map(({ record }) => candidateOf({ ...record, details: 'x'.repeat(100_000) }));
-    for (const record of records) storePage(store, [record]);
-    const inMemory = readAll(store, 0, 1).filter(({ seq }) => store.outbox.holds(seq - 1));
-    expect(inMemory.length).toBeGreaterThan(0);
-    expect(inMemory.reduce((sum, { raw }) => sum + raw.length, 0)).toBeLessThanOrEqual(4 * 1024 * 1024);
-    expect(seqsOf(readAll(store))).toEqual(numbers(60));
-  });
-
-  it('lets go of what all outputs that keep up have taken, and of nothing else', () => {
-    const store = openStore();
-    store.startOutput('quick', 'now');
-    store.startOutput('slow', 'now');
-    storePage(store, someRecords(4));
-    store.settle('quick', 4, [], 0);
-    store.settle('slow', 2, [], 0);
-    const inMemory = () => numbers(4).filter((seq) => store.outbox.holds(seq - 1));
-    expect(inMemory()).toEqual([3, 4]);
-    store.settle('slow', 4, [], 0);
-    expect(inMemory()).toEqual([]);
-    expect(seqsOf(readAll(store))).toEqual(numbers(4));
-  });
-
-  it('holds collecting back while outputs that keep up have much to take, and no longer', async () => {
-    const store = openStore();
-    store.startOutput('output', 'now');
-    const stop = new AbortController();
-    await store.outbox.relief(stop.signal);
-    storePage(store, [candidateOf({ ...recordOf(1), details: 'x'.repeat(500_000) })]);
-    let relieved = false;
-    const relief = store.outbox.relief(stop.signal).then(() => {
-      relieved = true;
-    });
-    await Promise.resolve();
-    expect(relieved).toBe(false);
-    store.settle('output', 1, [], 0);
-    await relief;
-    expect(relieved).toBe(true);
-  });
-
-  it('waits no longer than it is told to, and leaves nothing behind', async () => {
-    const store = openStore();
-    store.startOutput('output', 'now');
-    storePage(store, [candidateOf({ ...recordOf(1), details: 'x'.repeat(500_000) })]);
     const { signal } = new AbortController();
-    await Promise.all([store.outbox.relief(signal, 20), store.outbox.arrival(1, signal, 20)]);
+    await store.outbox.arrival(1, signal, 20);
     expect(getEventListeners(signal, 'abort')).toEqual([]);
     const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
     const before = timers();
-    const arrival = store.outbox.arrival(1, signal, 60_000);
+    const arrival = store.outbox.arrival(0, signal, 60_000);
     storePage(store, [candidateOf(recordOf(2))]);
     await arrival;
     expect(timers()).toBe(before);
