@@ -2,7 +2,7 @@ import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { ForwarderError } from '../errors.ts';
 import type { RawRecord } from '../event.ts';
 import type { TimeWindow } from '../feeds/feed.ts';
-import { isPlainRecord } from '../formats/plain-record.ts';
+import { isPlainRecord, isPlainUsual, NAMES_OF_OURS } from '../formats/plain-record.ts';
 import type { Page } from '../mimecast/client.ts';
 import { isPageTooLarge, MimecastError, refusesPageToken } from '../mimecast/errors.ts';
 import { LIMITS } from '../status/condition.ts';
@@ -155,7 +155,12 @@ export class WindowWalk {
         feed: feed.name,
         path: feed.path,
         recordsKey: feed.recordsKey,
-        read: (record, text) => this.#understand(record, text),
+        read: (record, text) => this.#understand(record, isPlainRecord(text)),
+        usual: feed.looksAt && {
+          looksAt: feed.looksAt,
+          lacks: NAMES_OF_OURS,
+          read: (members, text) => this.#understand(members, isPlainUsual(text)),
+        },
         filter: feed.filter(window),
         pageSize: this.#oversize.pageSize,
         pageToken: token,
@@ -182,17 +187,12 @@ export class WindowWalk {
     });
   }
 
-  #understand(parsed: unknown, text: string): Candidate['value'] {
+  #understand(record: unknown, isPlain: boolean): Candidate['value'] {
     const { feed } = this.#context;
-    const identity = feed.identify(parsed);
+    const identity = feed.identify(record);
     if ('malformed' in identity) return identity;
-    const record = parsed as RawRecord;
-    return {
-      id: eventId(feed.type, identity.time, identity.parts),
-      time: identity.time,
-      severity: feed.severityOf(record),
-      isPlain: isPlainRecord(text),
-    };
+    const { time, parts } = identity;
+    return { id: eventId(feed.type, time, parts), time, severity: feed.severityOf(record as RawRecord), isPlain };
   }
 
   #store(

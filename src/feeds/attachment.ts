@@ -54,6 +54,8 @@ function attachmentFeed(name: string, key: readonly string[]): Feed {
     permission: 'Monitoring | Attachment Protection | Read',
     keepFirst: KEYS,
     filter,
+    // Without a key a record is told from others by all that it says.
+    looksAt: key.length > 0 ? new Set([...key, 'date', 'result']) : undefined,
     identify: (record) => identify(record, key, keyNames),
     describe,
     severityOf: (record) => severityOf(textOf(record, 'result')),
@@ -123,6 +125,8 @@ function recordParts(record: RawRecord, seconds: number): string[] {
   return ['record', canonicalJson({ ...record, date: seconds })];
 }
 
+const SPACE = 0x20;
+const DELETE = 0x7f;
 const ZERO = '0'.charCodeAt(0);
 const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)$/;
 const OFFSET = /([+-])(\d\d):?(\d\d)$/;
@@ -134,17 +138,27 @@ const OFFSET = /([+-])(\d\d):?(\d\d)$/;
  */
 function epochSeconds(text: string): number | undefined {
   if (!DATE.test(text)) return undefined;
-  const year = twoDigits(text, 0) * 100 + twoDigits(text, 2);
-  const month = twoDigits(text, 5);
-  const day = twoDigits(text, 8);
+  const day = startOfDay(text);
   const hour = twoDigits(text, 11);
   const minute = twoDigits(text, 14);
   const second = twoDigits(text, 17);
   const offset = text.endsWith('+0000') || text.endsWith('Z') ? 0 : offsetSeconds(text);
-  if (hour > 23 || minute > 59 || second > 59 || offset === undefined) return undefined;
-  if (month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month)) return undefined;
-  if (year < 100) return undefined; // Date.UTC would take it for 19xx.
-  return Date.UTC(year, month - 1, day, hour, minute, second) / 1000 - offset;
+  if (day === undefined || hour > 23 || minute > 59 || second > 59 || offset === undefined) return undefined;
+  return day + hour * 3600 + minute * 60 + second - offset;
+}
+
+let lastDay: { readonly date: string; readonly seconds: number | undefined } = { date: '-', seconds: undefined };
+
+/** Seconds since 1970 at the start of the day of a `DATE`, in UTC. Most records are of the same day as the one before. */
+function startOfDay(text: string): number | undefined {
+  if (!text.startsWith(lastDay.date)) {
+    const [year, month, day] = [twoDigits(text, 0) * 100 + twoDigits(text, 2), twoDigits(text, 5), twoDigits(text, 8)];
+    const isDay = month >= 1 && month <= 12 && day >= 1 && day <= daysInMonth(year, month);
+    // Before 100, Date.UTC would take the year for 19xx.
+    const seconds = isDay && year >= 100 ? Date.UTC(year, month - 1, day) / 1000 : undefined;
+    lastDay = { date: text.slice(0, 10), seconds };
+  }
+  return lastDay.seconds;
 }
 
 /** Reads digits in their place: a RegExp that captures them makes an array and nine strings for each record. */
@@ -206,7 +220,10 @@ function severityOf(result: string | undefined): Severity {
 /** A record's text as sent; undefined when it is missing, null or blank. */
 function textOf(record: RawRecord, key: string): string | undefined {
   const value = record[key];
-  return typeof value === 'string' && value.trim() !== '' ? value : undefined;
+  if (typeof value !== 'string') return undefined;
+  const first = value.charCodeAt(0);
+  // Only what begins with a space, or with what may be one of Unicode's, has to be looked at whole.
+  return (first > SPACE && first < DELETE) || value.trim() !== '' ? value : undefined;
 }
 
 function nameOfType(value: unknown): string {

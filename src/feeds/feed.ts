@@ -32,6 +32,11 @@ export interface Feed extends EventSource {
   readonly permission: string;
   /** `data[0]` of the request body for a window. The same window gives the same object: the filter is frozen for a whole walk. */
   filter(window: TimeWindow): Readonly<Record<string, unknown>>;
+  /**
+   * The members that `identify` and `severityOf` look at in a record of which all members are text and these are not blank. Absent: they
+   * need whole records.
+   */
+  readonly looksAt?: ReadonlySet<string> | undefined;
   /** Time and identity of a record. Never throws: what does not fit is `malformed`, with a reason for people. */
   identify(record: unknown): Identity;
 }

@@ -7,19 +7,18 @@ import {
   type ParsedPage,
   parseJson,
   parsePage,
-  type RecordReader,
+  type Reading,
   UnknownShape,
 } from './page.ts';
 import type { Answer } from './transport.ts';
 
-export interface PageRequest<T> {
+/** `read` never throws. */
+export interface PageRequest<T> extends Reading<T> {
   /** The feed's name: the label of the metrics. */
   readonly feed: string;
   readonly path: string;
   /** The key inside `data[]` that holds the records. */
   readonly recordsKey: string;
-  /** What to make of each record. Never throws. */
-  readonly read: RecordReader<T>;
   /** `data[0]` of the request. The same for all pages of a walk. */
   readonly filter: Readonly<Record<string, unknown>>;
   readonly pageSize: number;
@@ -41,13 +40,13 @@ export function pageBody({ filter, pageSize, pageToken }: PageRequest<unknown>):
  */
 export function readPage<T>(
   answer: Answer,
-  { recordsKey, read }: Pick<PageRequest<T>, 'recordsKey' | 'read'>,
+  request: Reading<T> & Pick<PageRequest<T>, 'recordsKey'>,
   asked: Asked,
   now: number,
 ): Page<T> {
   let parsed: ParsedPage<T> | undefined;
   try {
-    parsed = parsePage(answer.body, recordsKey, read);
+    parsed = parsePage(answer.body, request.recordsKey, request);
     if (parsed === undefined) throw notAnEnvelope(answer, answer.body.toString(), asked);
     const { records, envelope } = parsed;
     const failure = failureOfEnvelope(envelope, answer, asked, now);

@@ -62,9 +62,11 @@ describe('a page that is stored', () => {
   it('notes of each new event whether its text is plain, while it is at hand', async () => {
     simulator.add(recordAt(NOON - 20 * MINUTE, 'calm'));
     simulator.add(recordAt(NOON - 19 * MINUTE, 'sly', { subject: 'CEF:0|' }));
+    simulator.add(recordAt(NOON - 18 * MINUTE, 'quiet'));
+    simulator.add(recordAt(NOON - 17 * MINUTE, 'odd', { subject: '\u0001' }));
     await readAll(reader().poller);
     const rows = store.outbox.read(0, { maxEvents: 10, maxBytes: 1e6 });
-    expect(rows.map(({ isPlain }) => isPlain)).toEqual([true, false]);
+    expect(rows.map(({ isPlain }) => isPlain)).toEqual([true, false, true, false]);
   });
 });
 

@@ -5,6 +5,8 @@ import { hostileRecord, hostileRecords, plainRecord, realLines } from '../format
 
 const feed = attachment.create({ name: 'mail', key: attachment.defaultKey });
 
+const plainStrings = plainRecord as Readonly<Record<string, string>>;
+
 function identify(record: unknown, key: readonly string[] = attachment.defaultKey) {
   return attachment.create({ name: 'mail', key }).identify(record);
 }
@@ -225,6 +227,25 @@ describe('the identity of a record', () => {
         expect(parts).toEqual(partsOf({ fileHash, date, recipientAddress }));
       }),
     );
+  });
+
+  it('and the severity need no more of a record of text than what is looked at', () => {
+    const text = fc.string({ minLength: 1 }).filter((value) => value.trim() !== '');
+    const record = fc.record({ fileHash: text, recipientAddress: text, subject: fc.string(), messageId: fc.string() });
+    const result = fc.constantFrom('safe', 'Malicious', 'timeout', 'of a new kind');
+    const keys = fc.subarray(['fileHash', 'date', 'recipientAddress', 'subject', 'messageId'], { minLength: 1 });
+    fc.assert(
+      fc.property(record, result, keys, (drawn, verdict, key) => {
+        const whole: Record<string, string> = { ...plainStrings, ...drawn, result: verdict };
+        const built = attachment.create({ name: 'mail', key });
+        const { looksAt = new Set<string>() } = built;
+        fc.pre([...looksAt].every((name) => whole[name]?.trim() !== ''));
+        const seen = Object.fromEntries([...looksAt].map((name) => [name, whole[name]]));
+        expect(built.identify(seen)).toEqual(built.identify(whole));
+        expect(built.severityOf(seen)).toBe(built.severityOf(whole));
+      }),
+    );
+    expect(attachment.create({ name: 'mail', key: [] }).looksAt).toBeUndefined();
   });
 
   it('differs between the two forms, whatever the record holds', () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ForwarderEvent } from '../../src/event.ts';
 import { buildFormat } from '../../src/formats/format.ts';
 import { json as jsonType } from '../../src/formats/json.ts';
-import { isPlainRecord } from '../../src/formats/plain-record.ts';
+import { isPlainRecord, isPlainUsual, NAMES_OF_OURS } from '../../src/formats/plain-record.ts';
 import { eventOf, feed, hostileRecord, ID, plainRecord } from './records.ts';
 
 const json = buildFormat(jsonType);
@@ -43,6 +43,27 @@ describe('a plain record', () => {
       }),
     );
     expect(plain).toBeGreaterThan(0);
+  });
+
+  it('is told with one look where only a word of CEF can be the matter', () => {
+    const calm = fc.string({ unit: 'grapheme' }).map((subject) => ({ ...plainRecord, subject, fileName: 'a.pdf' }));
+    const sly = calm.map((record) => ({ ...record, details: 'CEF:0|' }));
+    fc.assert(
+      fc.property(fc.oneof(calm, sly), (record) => {
+        const text = JSON.stringify(record);
+        fc.pre(!text.includes('\\u') && Object.keys(record).every((name) => !NAMES_OF_OURS.has(name)));
+        // A value that reads like one of our names is looked at closely for nothing: that is all that may differ.
+        if (isPlainRecord(text) !== isPlainUsual(text)) expect(text).toMatch(/"(?:eventId|eventTime|feed|truncated)"/);
+      }),
+    );
+    expect([isPlainUsual('{"a":"CEF:0"}'), isPlainUsual('{"a":"CEF:1"}')]).toEqual([false, true]);
+  });
+
+  it('has none of the names that the formats put before it', () => {
+    const head = json.render(eventOf(plainRecord)).text;
+    const ours = Object.keys(JSON.parse(head)).slice(0, 3);
+    expect([...NAMES_OF_OURS]).toEqual([...ours, 'truncated']);
+    for (const name of NAMES_OF_OURS) expect(isPlainRecord(`{"${name}":1}`)).toBe(false);
   });
 
   it('is looked at where nobody has, and only there', () => {

@@ -29,6 +29,16 @@ describe("Mimecast's pages", () => {
   /** As the transport hands bytes on: valid UTF-8. */
   const utf8 = damaged(pages).map((bytes) => (isUtf8(bytes) ? bytes : Buffer.from(bytes.toString())));
 
+  const usual = {
+    looksAt: new Set(['date', 'fileHash']),
+    lacks: new Set(['eventId']),
+    read: (members: object, text: string) => {
+      const whole: unknown = JSON.parse(Buffer.from(text, 'latin1').toString());
+      expect(whole).toMatchObject(members);
+      return whole;
+    },
+  };
+
   /** What `JSON.parse` alone makes of a page; undefined where the answer is no JSON object. */
   function plainly(bytes: Buffer): { data?: unknown } | undefined {
     try {
@@ -44,7 +54,7 @@ describe("Mimecast's pages", () => {
       fc.property(utf8, (bytes) => {
         let parsed: ReturnType<typeof parsePage<unknown>>;
         try {
-          parsed = parsePage(bytes, KEY, (record) => record);
+          parsed = parsePage(bytes, KEY, { read: (record) => record, usual });
           if (parsed) nextPageToken(parsed.envelope);
         } catch (error) {
           expect(error).toBeInstanceOf(UnknownShape);

@@ -7,7 +7,7 @@ const KEY = 'attachmentLogs';
 const pageText = (records: unknown, rest: object = { fail: [] }) =>
   JSON.stringify({ meta: { status: 200, pagination: { next: 'n' } }, data: [{ [KEY]: records }], ...rest });
 
-const asParsed = (record: unknown) => record;
+const asParsed = { read: (record: unknown) => record };
 const valuesOf = (text: string) => parsePage(Buffer.from(text), KEY, asParsed)?.records.map((record) => record.value);
 
 describe('a page of the usual shape', () => {
@@ -28,7 +28,7 @@ describe('a page of the usual shape', () => {
 
 describe('the reader', () => {
   const RECORDS = ['{"a":"plain"}', '{"a":"Zürich 請求書"}', '{"a":"\\u003c"}'];
-  const kept = (_: unknown, text: string) => text;
+  const kept = { read: (_: unknown, text: string) => text };
 
   it.each([
     ['cut', `{"data":[{"${KEY}":[${RECORDS.join(',')}]}]}`],
@@ -93,7 +93,7 @@ describe('the way of cutting', () => {
     for (const text of texts) {
       let whole: unknown;
       try {
-        whole = parseWholePage(text, KEY, asParsed)?.records.map((record) => record.value);
+        whole = parseWholePage(text, KEY, asParsed.read)?.records.map((record) => record.value);
       } catch (error) {
         whole = error;
       }
