@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Simulator } from '../src/simulate/simulator.ts';
-import { freePorts } from '../test/receivers/process.ts';
+import { freePorts } from '../test/ports.ts';
 import { daemonCommand } from './daemon.ts';
 import { HttpSink } from './http-sink.ts';
 import type { Workplace } from './measure.ts';

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Simulator } from '../src/simulate/simulator.ts';
 import { compare, expectedIds } from '../test/e2e/truth.ts';
-import { freePorts } from '../test/receivers/process.ts';
+import { freePorts } from '../test/ports.ts';
 import { type DaemonStatus, daemonCommand, syslogOutput } from './daemon.ts';
 import { eventIdOf, HttpSink } from './http-sink.ts';
 import { Workplace } from './measure.ts';

@@ -14,7 +14,7 @@ import { attachment } from '../src/feeds/attachment.ts';
 import { eventId } from '../src/store/key.ts';
 import type { Candidate } from '../src/store/pages.ts';
 import { Store } from '../src/store/store.ts';
-import { freePorts } from '../test/receivers/process.ts';
+import { freePorts } from '../test/ports.ts';
 import { daemonCommand, syslogOutput, wholePast } from './daemon.ts';
 import { startApi, Workplace } from './measure.ts';
 import { Child, SUBJECT_CORE, supervised } from './processes.ts';

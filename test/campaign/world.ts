@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { stringify } from 'yaml';
 import { Simulator } from '../../src/simulate/simulator.ts';
-import { freePorts } from '../receivers/process.ts';
+import { freePorts } from '../ports.ts';
 import { certificates } from './certificates.ts';
 import { configOf, PAGE_SIZES } from './config.ts';
 import { DaemonProcess } from './daemon-process.ts';

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as rest } from 'node:timers/promises';
 import type { TlsOptions } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
+import { listenOn } from '../ports.ts';
 
 export interface ReceivedRequest {
   readonly method: string;
@@ -52,10 +53,7 @@ export class HttpReceiver {
 
   static async start(options: { readonly port?: number; readonly tls?: TlsOptions } = {}): Promise<HttpReceiver> {
     const receiver = new HttpReceiver(options.tls);
-    await new Promise<void>((resolve, reject) => {
-      receiver.#server.once('error', reject);
-      receiver.#server.listen(options.port ?? 0, '127.0.0.1', resolve);
-    });
+    await listenOn(receiver.#server, options.port);
     return receiver;
   }
 

@@ -1,5 +1,6 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { listenOn } from '../ports.ts';
 import { type KafkaRecord, type RecordBatch, readRecordBatch, WireReader, WireWriter } from './kafka-wire.ts';
 
 /** Numbers of the requests that it knows, and of the errors that it answers by itself: https://kafka.apache.org/protocol.html */
@@ -97,9 +98,7 @@ export class KafkaBroker {
 
   static async start(options: KafkaBrokerOptions = {}): Promise<KafkaBroker> {
     const broker = new KafkaBroker(options);
-    await new Promise<void>((resolve, reject) => {
-      broker.#server.once('error', reject).listen(options.port ?? 0, '127.0.0.1', resolve);
-    });
+    await listenOn(broker.#server, options.port);
     return broker;
   }
 

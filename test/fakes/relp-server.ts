@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { listenOn } from '../ports.ts';
 
 /** What the server does with a session. */
 export type Manner =
@@ -61,8 +62,7 @@ export class RelpServer {
 
   static async start(setup: Setup = {}): Promise<RelpServer> {
     const server = new RelpServer(setup);
-    server.#server.listen(setup.port ?? 0, '127.0.0.1');
-    await once(server.#server, 'listening');
+    await listenOn(server.#server, setup.port);
     return server;
   }
 

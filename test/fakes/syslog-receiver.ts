@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { listenOn } from '../ports.ts';
 import { SyslogFrames } from './syslog-frames.ts';
 
 /** What the receiver does with a connection. */
@@ -46,8 +47,7 @@ export class SyslogReceiver {
 
   static async start(setup: Setup = {}): Promise<SyslogReceiver> {
     const receiver = new SyslogReceiver(setup);
-    receiver.#server.listen(setup.port ?? 0, '127.0.0.1');
-    await once(receiver.#server, 'listening');
+    await listenOn(receiver.#server, setup.port);
     return receiver;
   }
 

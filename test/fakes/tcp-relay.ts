@@ -1,4 +1,5 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { listenOn } from '../ports.ts';
 
 /** A relay on a loopback port, between a client and a server that cannot misbehave by itself. */
 export class TcpRelay {
@@ -24,9 +25,7 @@ export class TcpRelay {
 
   static async start(to: { readonly port: number }, options: { readonly port?: number } = {}): Promise<TcpRelay> {
     const relay = new TcpRelay(to.port);
-    await new Promise<void>((resolve, reject) => {
-      relay.#server.once('error', reject).listen(options.port ?? 0, '127.0.0.1', resolve);
-    });
+    await listenOn(relay.#server, options.port);
     return relay;
   }
 

@@ -1,8 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { globSync, readFileSync } from 'node:fs';
-import { createServer, Server } from 'node:net';
 
 /** A real receiver as a child process in the foreground, stopped by its own pid. */
 export class ReceiverProcess {
@@ -61,32 +59,6 @@ export class ReceiverProcess {
     this.#child.kill(signal);
     await gone;
   }
-}
-
-/**
- * Ports of 127.0.0.1 on which nobody listens, for TCP and for UDP. They lie below those that Linux gives to outgoing connections
- * (32768 and up): one of these could take the port while its receiver is started again, or even connect to itself.
- */
-export async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000);
-    if ((await isFree(createServer(), port)) && (await isFree(createSocket('udp4'), port))) ports.add(port);
-  }
-  return [...ports];
-}
-
-async function isFree(socket: Server | Socket, port: number): Promise<boolean> {
-  try {
-    if (socket instanceof Server) socket.listen(port, '127.0.0.1');
-    else socket.bind(port, '127.0.0.1');
-    await once(socket, 'listening');
-  } catch {
-    return false;
-  }
-  socket.close();
-  await once(socket, 'close');
-  return true;
 }
 
 function nextLook(): Promise<void> {

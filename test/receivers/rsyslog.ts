@@ -2,9 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../ports.ts';
 import { type Certificates, type KeyPair, makeCertificates } from './certificates.ts';
 import { isListening } from './listening.ts';
-import { freePorts, ReceiverProcess } from './process.ts';
+import { ReceiverProcess } from './process.ts';
 
 const RSYSLOGD = ['/usr/sbin/rsyslogd', '/usr/local/sbin/rsyslogd'].find((path) => existsSync(path)) ?? 'rsyslogd';
 

@@ -3,9 +3,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '../ports.ts';
 import { type Certificates, makeCertificates } from './certificates.ts';
 import { isListening } from './listening.ts';
-import { freePorts, ReceiverProcess } from './process.ts';
+import { ReceiverProcess } from './process.ts';
 
 /** Where `scripts/install-receivers.sh` puts it: Debian does not let it be installed beside rsyslog. */
 const LAUNCHER = fileURLToPath(new URL('../../.cache/syslog-ng/syslog-ng', import.meta.url));
